@@ -1,0 +1,3 @@
+//! A simulated, membership-aware etcd.
+//!
+//! Deliberately does not know: Kubernetes, pods.

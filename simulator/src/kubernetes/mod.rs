@@ -1,0 +1,5 @@
+//! A simulated Kubernetes: API server, controllers, kubelets.
+//!
+//! Deliberately does not know: etcd; the kubelet starts containers through [`runtime`].
+
+pub mod runtime;
