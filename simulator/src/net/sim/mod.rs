@@ -7,6 +7,7 @@
 
 mod links;
 mod pump;
+mod repairs;
 mod scope;
 mod socket;
 mod switch;
@@ -267,12 +268,8 @@ impl Net for SimNet {
             return;
         }
         let ip = self.shared.hosts.ip(host);
-        self.shared.switch(|switch| {
-            switch.reset_all(Instant::now(), ip, death == Death::Process);
-            if death == Death::Node {
-                switch.links.silence(IpAddr::V4(ip));
-            }
-        });
+        self.shared
+            .switch(|switch| switch.end(Instant::now(), ip, death));
         self.shared.hosts.end_boot(host);
         self.shared.changed();
         self.shared.record(format_args!(

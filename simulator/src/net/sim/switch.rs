@@ -6,28 +6,27 @@
 //! Deliberately does not know: tasks; whoever changes a socket asks for the next run.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
 };
 
 use tokio::time::Instant;
-use turmoil_net::{EnterGuard, KernelConfig, Packet, Proto, TcpFlags, TcpSegment, Transport};
+use turmoil_net::{EnterGuard, KernelConfig, Packet, Proto};
 
-use super::links::Links;
+use super::{
+    links::Links,
+    repairs::{Arrival, Connection, Repairs, reset},
+};
+use crate::net::Death;
 
 /// turmoil-net's name for the kernel behind an address.
 pub(super) type Kernel = turmoil_net::HostId;
-
-/// One end of a connection: its own address, then its peer's.
-type Connection = (SocketAddr, SocketAddr);
 
 pub(super) struct Switch {
     guard: EnterGuard,
     kernels: BTreeMap<Ipv4Addr, Kernel>,
     pub(super) links: Links,
-    /// Connections whose process has closed its socket, so that nobody will ever read them.
-    closed: BTreeSet<Connection>,
-    prune_at: usize,
+    repairs: Repairs,
     outgoing: Vec<Packet>,
 }
 
@@ -55,8 +54,7 @@ impl Switch {
             guard: net.enter(),
             kernels,
             links,
-            closed: BTreeSet::new(),
-            prune_at: 256,
+            repairs: Repairs::default(),
             outgoing: Vec::new(),
         }
     }
@@ -80,60 +78,54 @@ impl Switch {
         }
     }
 
-    /// Takes what the kernels want to send; false when there is nothing due at once.
+    /// Takes what the kernels want to send; false when nothing of it arrives at once.
     fn forward(&mut self, now: Instant) -> bool {
         self.guard.egress_all(&mut self.outgoing);
         for packet in self.outgoing.drain(..) {
+            self.repairs.sent(&packet);
             self.links.send(now, packet);
         }
         self.links.next_arrival().is_some_and(|at| at <= now)
     }
 
-    /// Linux answers data for a socket that its process has closed with a RST; turmoil-net's
-    /// kernel would acknowledge and swallow it, and the sender would never find out.
     fn deliver(&mut self, now: Instant, packet: Packet) {
-        let Transport::Tcp(segment) = &packet.payload else {
-            return self.guard.deliver(packet);
-        };
-        let connection = (
-            SocketAddr::new(packet.dst, segment.dst_port),
-            SocketAddr::new(packet.src, segment.src_port),
-        );
-        if segment.flags.syn {
-            self.closed.remove(&connection);
-        } else if !segment.payload.is_empty() && self.closed.remove(&connection) {
-            self.guard.deliver(reset(connection.1, connection.0));
-            self.links.send(now, reset(connection.0, connection.1));
-            return;
+        match self.repairs.arrived(&packet) {
+            Arrival::Deliver => {}
+            Arrival::CompleteFirst(acknowledgement) => self.guard.deliver(acknowledgement),
+            Arrival::ResetBoth((local, peer)) => {
+                self.links.send(now, reset(local, peer));
+                return self.guard.deliver(reset(peer, local));
+            }
         }
         self.guard.deliver(packet);
     }
 
     /// The process has closed this end.
     pub(super) fn closed(&mut self, connection: Connection) {
-        self.closed.insert(connection);
-        if self.closed.len() < self.prune_at {
-            return;
-        }
-        let live: BTreeSet<Connection> = self
-            .kernels
-            .keys()
-            .flat_map(|ip| connections(*ip))
-            .collect();
-        self.closed.retain(|connection| live.contains(connection));
-        self.prune_at = 256.max(2 * self.closed.len());
+        let kernels = &self.kernels;
+        self.repairs.closed(connection, || {
+            kernels.keys().flat_map(|ip| connections(*ip)).collect()
+        });
     }
 
     /// Ends every connection of an address as its dying process would: both ends learn of it, the
-    /// peers after the usual latency and only when the machine is still there to tell them.
-    pub(super) fn reset_all(&mut self, now: Instant, ip: Ipv4Addr, tell_peers: bool) {
+    /// peers after the usual latency. A machine that is lost tells nobody, now or later.
+    pub(super) fn end(&mut self, now: Instant, ip: Ipv4Addr, death: Death) {
         self.run(now);
-        for (local, peer) in connections(ip) {
-            self.guard.deliver(reset(peer, local));
-            if tell_peers {
+        if death == Death::Node {
+            self.links.silence(IpAddr::V4(ip));
+        }
+        for connection in connections(ip) {
+            // Half-done ones go with the listener, which tells their peers.
+            if !self.repairs.is_half_done(&connection) {
+                let (local, peer) = connection;
+                self.guard.deliver(reset(peer, local));
                 self.links.send(now, reset(local, peer));
             }
         }
+        self.repairs.forget(IpAddr::V4(ip));
+        // The kernel lets go of connections that were closed before.
+        self.run(now);
     }
 }
 
@@ -145,25 +137,4 @@ pub(super) fn connections(ip: Ipv4Addr) -> Vec<Connection> {
         .filter(|entry| entry.proto == Proto::Tcp);
     tcp.filter_map(|entry| Some((entry.local, entry.peer?)))
         .collect()
-}
-
-fn reset(from: SocketAddr, to: SocketAddr) -> Packet {
-    let segment = TcpSegment {
-        src_port: from.port(),
-        dst_port: to.port(),
-        seq: 0,
-        ack: 0,
-        flags: TcpFlags {
-            rst: true,
-            ..TcpFlags::default()
-        },
-        window: 0,
-        payload: bytes::Bytes::new(),
-    };
-    Packet {
-        src: from.ip(),
-        dst: to.ip(),
-        ttl: 64,
-        payload: Transport::Tcp(segment),
-    }
 }
