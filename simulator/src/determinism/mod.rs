@@ -19,7 +19,7 @@ mod interpose;
 mod process;
 mod seed;
 
-use std::{future::Future, panic::resume_unwind, thread, time::Duration};
+use std::{panic::resume_unwind, thread, time::Duration};
 
 use jiff::Timestamp;
 use tokio::runtime::{Builder, RngSeed, Runtime, UnhandledPanic};
@@ -169,24 +169,21 @@ fn on_this_thread<T>(
     Ok(result)
 }
 
-fn inside<T>(
+async fn inside<T>(
     options: SimulationOptions,
     net: SimNet,
     body: impl AsyncFnOnce(Simulation) -> T,
-) -> impl Future<Output = T> {
-    async move {
-        let epoch = Timestamp::UNIX_EPOCH + EPOCH;
-        let clock = Clock::starting_at(epoch);
-        let trace = Trace::new(clock, options.keep_lines);
-        net.install(options.seed.stream("net"), trace.clone());
-        body(Simulation {
-            seed: options.seed,
-            net,
-            clock,
-            trace,
-        })
-        .await
-    }
+) -> T {
+    let clock = Clock::starting_at(Timestamp::UNIX_EPOCH + EPOCH);
+    let trace = Trace::new(clock, options.keep_lines);
+    net.install(options.seed.stream("net"), trace.clone());
+    body(Simulation {
+        seed: options.seed,
+        net,
+        clock,
+        trace,
+    })
+    .await
 }
 
 #[cfg(tokio_unstable)]

@@ -43,7 +43,7 @@ pub(super) fn prepare() -> Result<(), NotDeterministic> {
         // The first state fixes ahash's process-wide keys, so it is made under fixed entropy.
         let sealed = thread::spawn(|| {
             interpose::begin(0, Duration::ZERO);
-            drop(ahash::RandomState::new());
+            let _sealed = ahash::RandomState::new();
         });
         set && sealed.join().is_ok()
     });
@@ -64,7 +64,7 @@ pub(super) fn begin_thread(seed: Seed, epoch: Duration) -> Result<(), NotDetermi
     AHASH_KEYS.set(Some(0));
     fastrand::seed(seed.derive("fastrand").0);
     let before = interpose::draws();
-    drop(RandomState::new());
+    let _keys = RandomState::new();
     if interpose::draws() == before {
         return Err(NotDeterministic::Entropy);
     }

@@ -26,6 +26,10 @@ pub use stream::{Io, Stream};
 /// A boxed future that a [`Net`] can move between tasks.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
+/// The next connection of a [`Listener`], and who is calling.
+pub type Accepting<'a> =
+    Pin<Box<dyn Future<Output = io::Result<(Stream, SocketAddr)>> + Send + 'a>>;
+
 /// One simulated machine on the network: a pod, the API server, the operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HostId(pub u32);
@@ -42,9 +46,7 @@ pub enum Death {
 /// A bound port.
 pub trait Listener: Send {
     /// Waits for the next connection and tells who is calling.
-    fn accept(
-        &mut self,
-    ) -> Pin<Box<dyn Future<Output = io::Result<(Stream, SocketAddr)>> + Send + '_>>;
+    fn accept(&mut self) -> Accepting<'_>;
 }
 
 /// A network of hosts.

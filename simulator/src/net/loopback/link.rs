@@ -6,7 +6,7 @@
 
 use std::{
     collections::BTreeMap,
-    future::{Future, poll_fn},
+    future::poll_fn,
     io,
     net::SocketAddr,
     pin::Pin,
@@ -24,7 +24,7 @@ use tokio::{
 
 use super::Shared;
 use crate::net::{
-    HostId, Listener, Stream,
+    Accepting, HostId, Listener, Stream,
     hosts::{Boot, Gate},
 };
 
@@ -44,7 +44,7 @@ impl Links {
         let number = registry.next;
         registry.next += 1;
         registry.sockets.insert(number, socket);
-        if number % 64 == 0 {
+        if number.is_multiple_of(64) {
             registry
                 .sockets
                 .retain(|_, socket| socket.strong_count() > 0);
@@ -274,9 +274,7 @@ impl LoopbackListener {
 }
 
 impl Listener for LoopbackListener {
-    fn accept(
-        &mut self,
-    ) -> Pin<Box<dyn Future<Output = io::Result<(Stream, SocketAddr)>> + Send + '_>> {
+    fn accept(&mut self) -> Accepting<'_> {
         let open = &self.0;
         Box::pin(async move {
             let (stream, from) = poll_fn(|context| {

@@ -20,7 +20,7 @@ use turmoil_net::shim::tokio::net::{TcpListener, TcpStream};
 
 use super::{Shared, switch::Kernel};
 use crate::net::{
-    Listener, Stream,
+    Accepting, Listener, Stream,
     hosts::{Boot, Gate},
 };
 
@@ -134,9 +134,7 @@ pub(super) async fn bind(
 struct SimListener(Pinned<TcpListener>);
 
 impl Listener for SimListener {
-    fn accept(
-        &mut self,
-    ) -> Pin<Box<dyn Future<Output = io::Result<(Stream, SocketAddr)>> + Send + '_>> {
+    fn accept(&mut self) -> Accepting<'_> {
         let socket = &mut self.0;
         Box::pin(async move {
             let (stream, peer) = poll_fn(|context| {
