@@ -2,4 +2,5 @@
 //!
 //! Deliberately does not know: etcd; the kubelet starts containers through [`runtime`].
 
+pub mod api;
 pub mod runtime;
