@@ -3,3 +3,4 @@
 //! Deliberately does not know: etcd; the kubelet starts containers through [`runtime`].
 
 pub mod runtime;
+pub mod schema;
