@@ -2,4 +2,6 @@
 //!
 //! Deliberately does not know: etcd; the kubelet starts containers through [`runtime`].
 
+pub mod api;
 pub mod runtime;
+pub mod schema;
