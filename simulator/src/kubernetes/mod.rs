@@ -3,4 +3,5 @@
 //! Deliberately does not know: etcd; the kubelet starts containers through [`runtime`].
 
 pub mod api;
+pub mod controllers;
 pub mod runtime;
