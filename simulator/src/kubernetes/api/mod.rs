@@ -8,6 +8,7 @@
 //! Reading order: [`resource`] (what kinds there are), `store` (objects and history), `create`,
 //! `update`, `delete` (the life of an object), then what a client sees of it.
 
+mod changes;
 mod create;
 mod delete;
 mod error;
@@ -20,6 +21,7 @@ mod store;
 mod update;
 mod write;
 
+pub use changes::Changed;
 pub use delete::{DeleteOptions, Propagation};
 pub use error::{ApiError, Cause};
 pub use resource::Resource;
