@@ -10,6 +10,7 @@
 
 mod about;
 mod answer;
+mod changes;
 mod create;
 mod custom;
 mod decoding;
@@ -45,6 +46,7 @@ mod write;
 mod writes;
 
 pub use answer::{Answer, Reply, Request};
+pub use changes::Changed;
 pub use delete::{DeleteOptions, Propagation};
 pub use error::{ApiError, Cause};
 pub use reads::{LogRequest, LogSource};
