@@ -4,4 +4,7 @@
 //! Always holds: a run ends with a verdict and with one line that reproduces it.
 //! Deliberately does not know: how the operator decides anything.
 
+pub mod report;
+pub mod runner;
 pub mod scenario;
+pub mod world;

@@ -101,7 +101,6 @@ impl Traffic {
     }
 
     /// The history so far.
-    #[must_use]
     pub fn history(&self) -> MutexGuard<'_, History> {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
