@@ -7,4 +7,5 @@
 pub mod report;
 pub mod runner;
 pub mod scenario;
+pub mod user;
 pub mod world;
