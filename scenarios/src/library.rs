@@ -19,8 +19,10 @@ pub struct Entry {
 }
 
 /// Files built into the program: name and text.
-static BUILT_IN: &[(&str, &str)] =
-    &[("walk-1-3-5-3-1", include_str!("../files/walk-1-3-5-3-1.scenario"))];
+static BUILT_IN: &[(&str, &str)] = &[(
+    "walk-1-3-5-3-1",
+    include_str!("../files/walk-1-3-5-3-1.scenario"),
+)];
 
 /// Why there is no such scenario.
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +60,10 @@ pub enum NotFound {
 /// # Errors
 /// When one of them is no scenario; a test keeps that from happening.
 pub fn all() -> Result<Vec<Entry>, NotFound> {
-    BUILT_IN.iter().map(|(name, text)| read(name, &format!("{name}.scenario"), text)).collect()
+    BUILT_IN
+        .iter()
+        .map(|(name, text)| read(name, &format!("{name}.scenario"), text))
+        .collect()
 }
 
 /// Finds a scenario by its name or by the path of a file.
@@ -71,21 +76,31 @@ pub fn find(argument: &str) -> Result<Entry, NotFound> {
     }
     let looks_like_path = argument.contains('/') || argument.ends_with(".scenario");
     if looks_like_path || Path::new(argument).is_file() {
-        let text = fs::read_to_string(argument)
-            .map_err(|source| NotFound::Unreadable { path: argument.to_owned(), source })?;
+        let text = fs::read_to_string(argument).map_err(|source| NotFound::Unreadable {
+            path: argument.to_owned(),
+            source,
+        })?;
         return read(argument, argument, &text);
     }
     let names: Vec<&'static str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
     let near = nearest(argument, &names);
-    Err(NotFound::Unknown { name: argument.to_owned(), near, known: names.join(", ") })
+    Err(NotFound::Unknown {
+        name: argument.to_owned(),
+        near,
+        known: names.join(", "),
+    })
 }
 
 fn read(name: &str, file: &str, text: &str) -> Result<Entry, NotFound> {
     match parse(text) {
-        Ok(scenario) => Ok(Entry { name: name.to_owned(), scenario }),
-        Err(diagnostics) => {
-            Err(NotFound::Refused(Refused { file: file.to_owned(), diagnostics }))
-        }
+        Ok(scenario) => Ok(Entry {
+            name: name.to_owned(),
+            scenario,
+        }),
+        Err(diagnostics) => Err(NotFound::Refused(Refused {
+            file: file.to_owned(),
+            diagnostics,
+        })),
     }
 }
 
@@ -98,11 +113,19 @@ mod tests {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/files");
         let mut names: Vec<String> = fs::read_dir(folder)
             .expect("the folder is there")
-            .map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned())
+            .map(|entry| {
+                entry
+                    .expect("readable")
+                    .file_name()
+                    .to_string_lossy()
+                    .into_owned()
+            })
             .collect();
         names.sort();
-        let built_in: Vec<String> =
-            BUILT_IN.iter().map(|(name, _)| format!("{name}.scenario")).collect();
+        let built_in: Vec<String> = BUILT_IN
+            .iter()
+            .map(|(name, _)| format!("{name}.scenario"))
+            .collect();
         assert_eq!(names, built_in);
         assert_eq!(all().expect("scenarios").len(), built_in.len());
     }
@@ -110,12 +133,18 @@ mod tests {
     #[test]
     fn an_unknown_name_is_answered_with_what_was_meant() {
         let answer = find("walk-1-3-5-31").expect_err("unknown").to_string();
-        assert!(answer.contains("did you mean `walk-1-3-5-3-1`?"), "{answer}");
+        assert!(
+            answer.contains("did you mean `walk-1-3-5-3-1`?"),
+            "{answer}"
+        );
     }
 
     #[test]
     fn a_file_that_is_not_there_is_named() {
         let answer = find("no/such.scenario").expect_err("missing").to_string();
-        assert!(answer.contains("failed to read no/such.scenario"), "{answer}");
+        assert!(
+            answer.contains("failed to read no/such.scenario"),
+            "{answer}"
+        );
     }
 }

@@ -11,7 +11,11 @@ fn main() -> ExitCode {
         Err(error) => {
             // Printing can fail only when nobody reads it.
             let _ = error.print();
-            if error.use_stderr() { EXIT_BAD_INPUT.into() } else { ExitCode::SUCCESS }
+            if error.use_stderr() {
+                EXIT_BAD_INPUT.into()
+            } else {
+                ExitCode::SUCCESS
+            }
         }
     }
 }

@@ -7,7 +7,11 @@
 /// Joins words into one line that a POSIX shell splits into the same words.
 #[must_use]
 pub fn join(words: &[String]) -> String {
-    words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")
+    words
+        .iter()
+        .map(|word| quote(word))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn quote(word: &str) -> String {

@@ -7,5 +7,7 @@ use crate::worlds::{CannotBegin, Ran, Request, Tell};
 /// # Errors
 /// When the run would not be deterministic.
 pub fn run(_: &Request, _: Tell<'_>) -> Result<Ran, CannotBegin> {
-    Err(CannotBegin("make the world `sim`: it is not part of this build".to_owned()))
+    Err(CannotBegin(
+        "make the world `sim`: it is not part of this build".to_owned(),
+    ))
 }

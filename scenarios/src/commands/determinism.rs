@@ -27,7 +27,10 @@ pub(super) fn check(options: &CheckDeterminism) -> Result<Verdict, CommandFailed
         let hashes = twice(&options.scenario, seed, &traces)?;
         progress.clear();
         if hashes[0] != hashes[1] {
-            println!("seed {seed}: {} in one process, {} in another", hashes[0], hashes[1]);
+            println!(
+                "seed {seed}: {} in one process, {} in another",
+                hashes[0], hashes[1]
+            );
             show_parting(&traces);
             println!("NONDETERMINISM  {}", options.scenario);
             return Ok(Verdict::Nondeterminism);
@@ -60,7 +63,15 @@ fn twice(scenario: &str, seed: u64, traces: &[PathBuf; 2]) -> Result<[String; 2]
 fn start(scenario: &str, seed: u64, trace: &Path) -> Result<Child, CommandFailed> {
     let program = std::env::current_exe().map_err(|error| cannot("find this program", &error))?;
     Command::new(program)
-        .args(["run", scenario, "--world", "sim", "--json", "--seed", &seed.to_string()])
+        .args([
+            "run",
+            scenario,
+            "--world",
+            "sim",
+            "--json",
+            "--seed",
+            &seed.to_string(),
+        ])
         .arg("--trace")
         .arg(trace)
         .stdin(Stdio::null())
@@ -72,29 +83,52 @@ fn start(scenario: &str, seed: u64, trace: &Path) -> Result<Child, CommandFailed
 
 /// The trace hash; a run that fails has one too, and failing the same way twice is deterministic.
 fn hash(child: Child, seed: u64) -> Result<String, CommandFailed> {
-    let output = child.wait_with_output().map_err(|error| cannot("read a run's output", &error))?;
+    let output = child
+        .wait_with_output()
+        .map_err(|error| cannot("read a run's output", &error))?;
     let document: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
     let hash = document["runs"][0]["trace_hash"].as_str();
     hash.map(str::to_owned).ok_or_else(|| {
-        let reason = document["runs"][0]["reason"].as_str().unwrap_or("it printed no report");
-        CommandFailed::Cannot(format!("get a trace of seed {seed}: {}: {reason}", output.status))
+        let reason = document["runs"][0]["reason"]
+            .as_str()
+            .unwrap_or("it printed no report");
+        CommandFailed::Cannot(format!(
+            "get a trace of seed {seed}: {}: {reason}",
+            output.status
+        ))
     })
 }
 
 /// Shows the first line that differs, with what came before it.
 fn show_parting(traces: &[PathBuf; 2]) {
-    let [first, second] = traces.each_ref().map(|path| fs::read_to_string(path).unwrap_or_default());
+    let [first, second] = traces
+        .each_ref()
+        .map(|path| fs::read_to_string(path).unwrap_or_default());
     for line in parting(&first, &second) {
         println!("  {line}");
     }
 }
 
 fn parting(first: &str, second: &str) -> Vec<String> {
-    let (first, second): (Vec<&str>, Vec<&str>) = (first.lines().collect(), second.lines().collect());
-    let common = first.iter().zip(&second).take_while(|(a, b)| a == b).count();
+    let (first, second): (Vec<&str>, Vec<&str>) =
+        (first.lines().collect(), second.lines().collect());
+    let common = first
+        .iter()
+        .zip(&second)
+        .take_while(|(a, b)| a == b)
+        .count();
     let mut shown = vec![format!("the traces part after {common} lines:")];
-    shown.extend(first[common.saturating_sub(3)..common].iter().map(|line| format!("    {line}")));
-    let line = |lines: &[&str]| lines.get(common).map_or("(the end)", |line| *line).to_owned();
+    shown.extend(
+        first[common.saturating_sub(3)..common]
+            .iter()
+            .map(|line| format!("    {line}")),
+    );
+    let line = |lines: &[&str]| {
+        lines
+            .get(common)
+            .map_or("(the end)", |line| *line)
+            .to_owned()
+    };
     shown.push(format!("  - {}", line(&first)));
     shown.push(format!("  + {}", line(&second)));
     shown
@@ -107,8 +141,13 @@ mod tests {
     #[test]
     fn two_traces_are_shown_where_they_part() {
         let shown = parting("a\nb\nc\n", "a\nb\nd\n");
-        let expected =
-            ["the traces part after 2 lines:", "    a", "    b", "  - c", "  + d"];
+        let expected = [
+            "the traces part after 2 lines:",
+            "    a",
+            "    b",
+            "  - c",
+            "  + d",
+        ];
         assert_eq!(shown, expected);
     }
 }

@@ -17,7 +17,11 @@ pub(super) fn list(options: &List) -> Result<(), CommandFailed> {
     let found = if options.scenarios.is_empty() {
         library::all()
     } else {
-        options.scenarios.iter().map(|argument| library::find(argument)).collect()
+        options
+            .scenarios
+            .iter()
+            .map(|argument| library::find(argument))
+            .collect()
     };
     let entries = found.map_err(|error| CommandFailed::BadInput(error.to_string()))?;
     if options.json {
@@ -31,17 +35,31 @@ pub(super) fn list(options: &List) -> Result<(), CommandFailed> {
         for line in &scenario.story {
             println!("    {line}");
         }
-        let steps: Vec<&str> = scenario.steps.iter().map(|step| step.title.as_str()).collect();
+        let steps: Vec<&str> = scenario
+            .steps
+            .iter()
+            .map(|step| step.title.as_str())
+            .collect();
         println!("    {}", paint.dim(&scenario.cluster.to_string()));
-        println!("    {}\n", paint.dim(&format!("steps: {}", steps.join(", "))));
+        println!(
+            "    {}\n",
+            paint.dim(&format!("steps: {}", steps.join(", ")))
+        );
     }
-    println!("run one: scenarios run {}", entries.first().map_or("NAME", |entry| &entry.name));
+    println!(
+        "run one: scenarios run {}",
+        entries.first().map_or("NAME", |entry| &entry.name)
+    );
     Ok(())
 }
 
 fn document(entry: &Entry) -> serde_json::Value {
     let scenario = &entry.scenario;
-    let steps: Vec<&str> = scenario.steps.iter().map(|step| step.title.as_str()).collect();
+    let steps: Vec<&str> = scenario
+        .steps
+        .iter()
+        .map(|step| step.title.as_str())
+        .collect();
     json!({
         "name": entry.name,
         "story": scenario.story.join("\n"),

@@ -55,16 +55,28 @@ pub fn execute(cli: Cli) -> ExitCode {
 
 fn language() {
     let parts = [
-        (Place::Heading, "On top: comment lines (`# ...`) tell the story. Then:"),
+        (
+            Place::Heading,
+            "On top: comment lines (`# ...`) tell the story. Then:",
+        ),
         (Place::Step, "In a step:"),
         (Place::End, "After `finally`:"),
     ];
-    let wordings = SENTENCES.iter().map(|sentence| wording(sentence.form).len());
+    let wordings = SENTENCES
+        .iter()
+        .map(|sentence| wording(sentence.form).len());
     let width = wordings.max().unwrap_or_default();
     for (place, heading) in parts {
         println!("{heading}");
-        for sentence in SENTENCES.iter().filter(|sentence| sentence.places.contains(&place)) {
-            println!("  {:<width$}   {}", wording(sentence.form), sentence.meaning);
+        for sentence in SENTENCES
+            .iter()
+            .filter(|sentence| sentence.places.contains(&place))
+        {
+            println!(
+                "  {:<width$}   {}",
+                wording(sentence.form),
+                sentence.meaning
+            );
         }
         println!();
     }

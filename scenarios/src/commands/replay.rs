@@ -42,9 +42,12 @@ fn recorded(what: &str) -> Result<Recorded, CommandFailed> {
     if !Path::new(what).is_file() {
         return in_text(what).ok_or_else(|| refuse(what));
     }
-    let text = fs::read_to_string(what)
-        .map_err(|error| CommandFailed::BadInput(format!("error: failed to read {what}: {error}")))?;
-    in_report(&text).or_else(|| in_text(&text)).ok_or_else(|| refuse(what))
+    let text = fs::read_to_string(what).map_err(|error| {
+        CommandFailed::BadInput(format!("error: failed to read {what}: {error}"))
+    })?;
+    in_report(&text)
+        .or_else(|| in_text(&text))
+        .ok_or_else(|| refuse(what))
 }
 
 fn refuse(what: &str) -> CommandFailed {
@@ -58,7 +61,10 @@ fn refuse(what: &str) -> CommandFailed {
 fn in_report(text: &str) -> Option<Recorded> {
     let document: Value = serde_json::from_str(text).ok()?;
     let runs = document["runs"].as_array()?;
-    let run = runs.iter().find(|run| run["verdict"] != "pass").or_else(|| runs.first())?;
+    let run = runs
+        .iter()
+        .find(|run| run["verdict"] != "pass")
+        .or_else(|| runs.first())?;
     Some(Recorded {
         line: run["subject"]["reproduce"].as_str()?.to_owned(),
         trace_hash: run["trace_hash"].as_str().map(str::to_owned),
@@ -66,9 +72,16 @@ fn in_report(text: &str) -> Option<Recorded> {
 }
 
 fn in_text(text: &str) -> Option<Recorded> {
-    let lines = text.lines().map(|line| line.trim().trim_start_matches("reproduce:").trim());
-    let line = lines.filter(|line| line.starts_with("scenarios run ")).last()?;
-    Some(Recorded { line: line.to_owned(), trace_hash: None })
+    let lines = text
+        .lines()
+        .map(|line| line.trim().trim_start_matches("reproduce:").trim());
+    let line = lines
+        .filter(|line| line.starts_with("scenarios run "))
+        .last()?;
+    Some(Recorded {
+        line: line.to_owned(),
+        trace_hash: None,
+    })
 }
 
 fn command(line: &str) -> Result<crate::cli::Run, CommandFailed> {
@@ -89,7 +102,13 @@ mod tests {
     fn the_line_is_found_in_saved_output() {
         let output = "PASS  walk in 3 s\nreproduce: scenarios run walk --world sim --seed 7\n";
         let line = "scenarios run walk --world sim --seed 7".to_owned();
-        assert_eq!(in_text(output), Some(Recorded { line, trace_hash: None }));
+        assert_eq!(
+            in_text(output),
+            Some(Recorded {
+                line,
+                trace_hash: None
+            })
+        );
         assert_eq!(in_text("nothing here"), None);
     }
 
@@ -111,7 +130,10 @@ mod tests {
     #[test]
     fn the_line_becomes_the_same_options() {
         let options = command("scenarios run 'a b.scenario' --seed 7").expect("a command");
-        assert_eq!((options.scenarios, options.seed), (vec!["a b.scenario".to_owned()], 7));
+        assert_eq!(
+            (options.scenarios, options.seed),
+            (vec!["a b.scenario".to_owned()], 7)
+        );
         assert!(command("scenarios list").is_err());
     }
 }

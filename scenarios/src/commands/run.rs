@@ -37,13 +37,18 @@ pub(super) fn run(options: &Run) -> Result<Verdict, CommandFailed> {
             CommandFailed::Cannot(format!("write --junit {}: {error}", path.display()))
         })?;
     }
-    Ok(reports.iter().fold(Verdict::Pass, |worst, report| worst.worse(report.verdict)))
+    Ok(reports
+        .iter()
+        .fold(Verdict::Pass, |worst, report| worst.worse(report.verdict)))
 }
 
 /// Runs everything that the options ask for.
 pub(super) fn reports(options: &Run) -> Result<Vec<Report>, CommandFailed> {
-    let found: Result<Vec<Entry>, _> =
-        options.scenarios.iter().map(|argument| library::find(argument)).collect();
+    let found: Result<Vec<Entry>, _> = options
+        .scenarios
+        .iter()
+        .map(|argument| library::find(argument))
+        .collect();
     let entries = found.map_err(|error| CommandFailed::BadInput(error.to_string()))?;
     if options.etcd.is_some() && options.world != WorldKind::Process {
         let text = "error: --etcd is the program that `--world process` runs; \
@@ -77,11 +82,21 @@ fn one(
     let subject = subject(options, entry, seed, &scenario.cluster.version.to_string());
     show.begin(&subject, &scenario);
     let etcd = options.etcd.clone();
-    let request = Request { scenario, seed, etcd, keep_trace: options.trace.is_some() };
-    let mut collected = Collected { steps: Vec::new(), step_began: Duration::ZERO };
+    let request = Request {
+        scenario,
+        seed,
+        etcd,
+        keep_trace: options.trace.is_some(),
+    };
+    let mut collected = Collected {
+        steps: Vec::new(),
+        step_began: Duration::ZERO,
+    };
     let began = wall_time();
     let mut tell = |event: Event| show.event(&collected.add(event));
-    let ran = catch_unwind(AssertUnwindSafe(|| worlds::run(options.world, &request, &mut tell)));
+    let ran = catch_unwind(AssertUnwindSafe(|| {
+        worlds::run(options.world, &request, &mut tell)
+    }));
     let wall = wall_time() - began;
     let ran = match ran {
         Ok(ran) => ran.map_err(|failed| CommandFailed::Cannot(failed.0))?,
@@ -149,13 +164,36 @@ fn crashed(panic: &(dyn Any + Send), collected: &Collected) -> Ran {
         reason: Some(format!("panic: {message}")),
         traffic: None,
         violations: Vec::new(),
-        took: collected.steps.last().map_or(Duration::ZERO, |step| step.began + step.took),
+        took: collected
+            .steps
+            .last()
+            .map_or(Duration::ZERO, |step| step.began + step.took),
     };
-    Ran { outcome, trace_hash: None, trace: Vec::new() }
+    Ran {
+        outcome,
+        trace_hash: None,
+        trace: Vec::new(),
+    }
 }
 
 fn report(subject: Subject, ran: Ran, steps: Vec<StepReport>, wall: Duration) -> Report {
-    let Outcome { verdict, reason, traffic, violations, took } = ran.outcome;
+    let Outcome {
+        verdict,
+        reason,
+        traffic,
+        violations,
+        took,
+    } = ran.outcome;
     let trace_hash = ran.trace_hash.map(|hash| format!("{hash:016x}"));
-    Report { subject, verdict, reason, steps, traffic, violations, took, wall, trace_hash }
+    Report {
+        subject,
+        verdict,
+        reason,
+        steps,
+        traffic,
+        violations,
+        took,
+        wall,
+        trace_hash,
+    }
 }

@@ -4,13 +4,7 @@
 //! Always holds: the last line of a run reproduces it.
 //! Deliberately does not know: other outputs.
 
-use super::{
-    Show,
-    paint::Paint,
-    progress::Progress,
-    seconds, short,
-    table::table,
-};
+use super::{Show, paint::Paint, progress::Progress, seconds, short, table::table};
 use crate::{
     report::{Report, StepReport, Subject, Verdict},
     runner::Event,
@@ -29,7 +23,11 @@ impl Human {
     /// Text on standard output; `brief` shows one line per run that passes.
     #[must_use]
     pub fn new(brief: bool) -> Self {
-        Self { paint: Paint::of_stdout(), progress: Progress::on_stderr(), brief }
+        Self {
+            paint: Paint::of_stdout(),
+            progress: Progress::on_stderr(),
+            brief,
+        }
     }
 
     fn say(&mut self, line: &str) {
@@ -43,10 +41,18 @@ impl Show for Human {
         if self.brief {
             return;
         }
-        let Subject { scenario: name, world, seed, etcd_version, .. } = subject;
+        let Subject {
+            scenario: name,
+            world,
+            seed,
+            etcd_version,
+            ..
+        } = subject;
         let story = scenario.story.first().map_or("", |line| line.as_str());
         self.say(&format!("{}  {story}", self.paint.bold(name)));
-        let traffic = scenario.traffic.map_or("no traffic".to_owned(), |it| it.to_string());
+        let traffic = scenario
+            .traffic
+            .map_or("no traffic".to_owned(), |it| it.to_string());
         let setting = format!("world {world}, seed {seed}, etcd {etcd_version}, {traffic}");
         self.say(&self.paint.dim(&setting));
     }
@@ -75,7 +81,11 @@ impl Show for Human {
 
     fn end(&mut self, report: &Report) {
         if self.brief && report.verdict == Verdict::Pass {
-            self.say(&format!("seed {:<6}  {}", report.subject.seed, self.verdict(report)));
+            self.say(&format!(
+                "seed {:<6}  {}",
+                report.subject.seed,
+                self.verdict(report)
+            ));
             return;
         }
         if self.brief {
@@ -113,7 +123,10 @@ impl Human {
             Verdict::Pass => self.paint.green(&verdict),
             _ => self.paint.red(&verdict),
         };
-        let trace = report.trace_hash.as_ref().map(|hash| format!(", trace {hash}"));
+        let trace = report
+            .trace_hash
+            .as_ref()
+            .map(|hash| format!(", trace {hash}"));
         format!(
             "{painted}  {} in {}, {} on the wall{}",
             report.subject.scenario,
@@ -125,7 +138,10 @@ impl Human {
 }
 
 fn failure(step: &StepReport) -> Vec<String> {
-    step.failed.iter().map(|reason| format!("    FAILED  {reason}")).collect()
+    step.failed
+        .iter()
+        .map(|reason| format!("    FAILED  {reason}"))
+        .collect()
 }
 
 fn clients(report: &Report) -> Option<String> {

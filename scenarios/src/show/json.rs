@@ -20,7 +20,9 @@ pub struct Quiet {
 
 impl Default for Quiet {
     fn default() -> Self {
-        Self { progress: Progress::on_stderr() }
+        Self {
+            progress: Progress::on_stderr(),
+        }
     }
 }
 
@@ -51,6 +53,12 @@ struct Document<'a> {
 /// # Errors
 /// When a report cannot be written as JSON.
 pub fn document(runs: &[Report]) -> Result<String, serde_json::Error> {
-    let verdict = runs.iter().fold(Verdict::Pass, |worst, run| worst.worse(run.verdict));
-    serde_json::to_string_pretty(&Document { verdict, exit_code: verdict.exit_code(), runs })
+    let verdict = runs
+        .iter()
+        .fold(Verdict::Pass, |worst, run| worst.worse(run.verdict));
+    serde_json::to_string_pretty(&Document {
+        verdict,
+        exit_code: verdict.exit_code(),
+        runs,
+    })
 }

@@ -21,22 +21,39 @@ pub fn report(runs: &[Report]) -> String {
 
 fn suite(xml: &mut String, run: &Report) {
     let subject = &run.subject;
-    let name =
-        format!("{} ({}, seed {}, etcd {})", subject.scenario, subject.world, subject.seed, subject.etcd_version);
+    let name = format!(
+        "{} ({}, seed {}, etcd {})",
+        subject.scenario, subject.world, subject.seed, subject.etcd_version
+    );
     let mut cases = String::new();
     let mut failures = 0;
     for step in &run.steps {
         let failed = step.failed.as_deref();
         failures += usize::from(failed.is_some());
-        case(&mut cases, &subject.scenario, &step.title, step.wall.as_secs_f64(), failed);
+        case(
+            &mut cases,
+            &subject.scenario,
+            &step.title,
+            step.wall.as_secs_f64(),
+            failed,
+        );
     }
     // What was violated may have been noticed in a step that itself came to its end.
     let verdict = (run.verdict != Verdict::Pass).then(|| {
         let reason = run.reason.as_deref().unwrap_or("no reason is known");
-        format!("{}: {reason}\nreproduce: {}", run.verdict, subject.reproduce)
+        format!(
+            "{}: {reason}\nreproduce: {}",
+            run.verdict, subject.reproduce
+        )
     });
     failures += usize::from(verdict.is_some());
-    case(&mut cases, &subject.scenario, "verdict", 0.0, verdict.as_deref());
+    case(
+        &mut cases,
+        &subject.scenario,
+        "verdict",
+        0.0,
+        verdict.as_deref(),
+    );
     let tests = run.steps.len() + 1;
     let time = run.wall.as_secs_f64();
     // Writing to a String cannot fail.
@@ -55,7 +72,10 @@ fn case(xml: &mut String, class: &str, name: &str, time: f64, failed: Option<&st
         Some(why) => {
             let first = escape(why.lines().next().unwrap_or_default());
             let all = escape(why);
-            writeln!(xml, "{head}>\n      <failure message=\"{first}\">{all}</failure>\n    </testcase>")
+            writeln!(
+                xml,
+                "{head}>\n      <failure message=\"{first}\">{all}</failure>\n    </testcase>"
+            )
         }
     };
 }
@@ -104,7 +124,13 @@ mod tests {
         };
         let xml = report(&[run]);
         assert!(xml.contains("tests=\"1\" failures=\"1\""), "{xml}");
-        assert!(xml.contains("safety: a &lt; b &amp; &quot;c&quot;"), "{xml}");
-        assert!(xml.contains("reproduce: scenarios run walk --seed 7"), "{xml}");
+        assert!(
+            xml.contains("safety: a &lt; b &amp; &quot;c&quot;"),
+            "{xml}"
+        );
+        assert!(
+            xml.contains("reproduce: scenarios run walk --seed 7"),
+            "{xml}"
+        );
     }
 }

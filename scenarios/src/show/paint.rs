@@ -17,7 +17,9 @@ impl Paint {
     #[must_use]
     pub fn of_stdout() -> Self {
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self { on: std::io::stdout().is_terminal() && !unwanted }
+        Self {
+            on: std::io::stdout().is_terminal() && !unwanted,
+        }
     }
 
     /// No colours.
@@ -51,6 +53,10 @@ impl Paint {
     }
 
     fn with(self, code: &str, text: &str) -> String {
-        if self.on { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.on {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 }

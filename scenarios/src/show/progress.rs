@@ -23,7 +23,11 @@ impl Progress {
     /// Shown if standard error is a terminal.
     #[must_use]
     pub fn on_stderr() -> Self {
-        Self { terminal: std::io::stderr().is_terminal(), turn: 0, shown: false }
+        Self {
+            terminal: std::io::stderr().is_terminal(),
+            turn: 0,
+            shown: false,
+        }
     }
 
     /// Shows what is waited for.

@@ -11,8 +11,19 @@ use crate::{report::StepReport, world::Calls};
 
 /// Verbs and methods that only look.
 const READS: [&str; 13] = [
-    "get", "list", "watch", "head", "options", "status", "memberlist", "range", "alarm", "hashkv",
-    "hash", "version", "health",
+    "get",
+    "list",
+    "watch",
+    "head",
+    "options",
+    "status",
+    "memberlist",
+    "range",
+    "alarm",
+    "hashkv",
+    "hash",
+    "version",
+    "health",
 ];
 
 fn changes(calls: &BTreeMap<String, u64>) -> u64 {
@@ -21,7 +32,11 @@ fn changes(calls: &BTreeMap<String, u64>) -> u64 {
         let verb = kind.split(' ').next().unwrap_or_default();
         READS.contains(&verb)
     };
-    calls.iter().filter(|(kind, _)| !reads(kind)).map(|(_, count)| count).sum()
+    calls
+        .iter()
+        .filter(|(kind, _)| !reads(kind))
+        .map(|(_, count)| count)
+        .sum()
 }
 
 fn counted(calls: &BTreeMap<String, u64>) -> String {
@@ -32,12 +47,29 @@ fn counted(calls: &BTreeMap<String, u64>) -> String {
 #[must_use]
 pub fn table(world: &str, steps: &[StepReport]) -> Vec<String> {
     let time = if world == "sim" { "simulated" } else { "time" };
-    let heading = ["step", time, "wall", "API calls (writes)", "etcd calls (changes)"];
+    let heading = [
+        "step",
+        time,
+        "wall",
+        "API calls (writes)",
+        "etcd calls (changes)",
+    ];
     let mut rows = vec![heading.map(str::to_owned)];
-    rows.extend(steps.iter().map(|step| row(&step.title, step.took, step.wall, &step.calls)));
+    rows.extend(
+        steps
+            .iter()
+            .map(|step| row(&step.title, step.took, step.wall, &step.calls)),
+    );
     let sum = |time: fn(&StepReport) -> Duration| steps.iter().map(time).sum();
-    let calls = steps.iter().fold(Calls::default(), |sum, step| add(sum, &step.calls));
-    rows.push(row("all", sum(|step| step.took), sum(|step| step.wall), &calls));
+    let calls = steps
+        .iter()
+        .fold(Calls::default(), |sum, step| add(sum, &step.calls));
+    rows.push(row(
+        "all",
+        sum(|step| step.took),
+        sum(|step| step.wall),
+        &calls,
+    ));
     let mut widths = [0; 5];
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -49,11 +81,20 @@ pub fn table(world: &str, steps: &[StepReport]) -> Vec<String> {
 
 fn row(title: &str, took: Duration, wall: Duration, calls: &Calls) -> [String; 5] {
     let (kubernetes, etcd) = (counted(&calls.kubernetes), counted(&calls.etcd));
-    [title.to_owned(), seconds(took), short(wall), kubernetes, etcd]
+    [
+        title.to_owned(),
+        seconds(took),
+        short(wall),
+        kubernetes,
+        etcd,
+    ]
 }
 
 fn add(mut sum: Calls, more: &Calls) -> Calls {
-    for (all, part) in [(&mut sum.kubernetes, &more.kubernetes), (&mut sum.etcd, &more.etcd)] {
+    for (all, part) in [
+        (&mut sum.kubernetes, &more.kubernetes),
+        (&mut sum.etcd, &more.etcd),
+    ] {
         for (kind, count) in part {
             *all.entry(kind.clone()).or_default() += count;
         }
@@ -91,7 +132,10 @@ mod tests {
 
     #[test]
     fn columns_line_up_and_changes_are_counted_apart() {
-        let shown = table("sim", &[step("create", 2400, 10, 0), step("grow to 3", 9870, 7, 2)]);
+        let shown = table(
+            "sim",
+            &[step("create", 2400, 10, 0), step("grow to 3", 9870, 7, 2)],
+        );
         let expected = [
             "  step        simulated    wall   API calls (writes)   etcd calls (changes)",
             "  create         2.40 s   12 ms               12 (2)                  3 (0)",
