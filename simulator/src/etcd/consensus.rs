@@ -175,9 +175,9 @@ impl Consensus {
         self.fix_timeout();
     }
 
-    /// Tells raft that everything handed out so far is applied.
-    pub(super) fn applied(&mut self) {
-        self.node.advance_apply();
+    /// Tells raft that everything up to here is applied.
+    pub(super) fn applied(&mut self, index: u64) {
+        self.node.advance_apply_to(index);
     }
 
     /// What is to be done next; `None` when nothing is, or while a sync is in flight.

@@ -2,12 +2,14 @@
 //!
 //! Deliberately does not know: Kubernetes, pods.
 
+mod bootstrap;
 mod command;
 mod config;
 mod consensus;
 mod disk;
 mod failure;
 mod identity;
+mod member;
 mod membership;
 mod raft_log;
 mod state;
