@@ -259,11 +259,6 @@ impl Consensus {
         self.node.raft.raft_log.committed
     }
 
-    /// Whether this leader has committed an entry of its own term, so that it may serve reads.
-    pub(super) fn committed_in_term(&self) -> bool {
-        self.node.raft.commit_to_current_term()
-    }
-
     /// Up to where a member's log is known to agree; `None` for strangers, or on a follower.
     pub(super) fn matched(&self, member: u64) -> Option<u64> {
         if !self.is_leader() {

@@ -32,7 +32,7 @@ use periodic::Leases;
 use reads::Reads;
 
 pub(super) use apply::{decode_change, decode_command, encode_change};
-pub(super) use snapshots::{snapshot_of, state_of};
+pub(super) use snapshots::state_of;
 
 /// The answer to a request, when it comes.
 pub(super) type Answer<T> = oneshot::Receiver<Result<T, Failure>>;

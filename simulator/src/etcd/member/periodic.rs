@@ -58,6 +58,16 @@ impl Member {
         Some((i64::try_from(left.as_secs()).unwrap_or(i64::MAX), granted))
     }
 
+    /// An ID for a lease whose client did not choose one.
+    pub(in crate::etcd) fn choose_lease_id(&mut self) -> i64 {
+        (self.take_request_id() >> 1).cast_signed()
+    }
+
+    /// The shortest time that a lease is granted for, in seconds.
+    pub(in crate::etcd) fn shortest_lease(&self) -> i64 {
+        self.leases.shortest
+    }
+
     /// Renews a lease on the leader.
     pub(in crate::etcd) fn renew_lease(&mut self, id: i64, now: Duration) -> Result<i64, Failure> {
         if !self.is_leader() {

@@ -46,7 +46,7 @@ impl Member {
 }
 
 /// The snapshot of a state.
-pub(in crate::etcd) fn snapshot_of(state: &State, index: u64, term: u64) -> Snapshot {
+fn snapshot_of(state: &State, index: u64, term: u64) -> Snapshot {
     let mut snapshot = Snapshot {
         data: state.dump().encode_to_vec(),
         ..Snapshot::default()
