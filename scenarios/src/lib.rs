@@ -1,1 +1,4 @@
 //! Skeleton.
+
+#[cfg(target_os = "linux")]
+pub mod process;
