@@ -2,5 +2,7 @@
 //!
 //! Deliberately does not know: etcd; the kubelet starts containers through [`runtime`].
 
+pub mod api;
+pub mod controllers;
 pub mod runtime;
 pub mod schema;

@@ -1,0 +1,109 @@
+//! The server's state, and reading it.
+//!
+//! Owns: the one [`ApiServer`] value, and what in-process users (controllers, kubelets) read.
+//! Always holds: reads change nothing.
+//! Deliberately does not know: HTTP; requests come in by `rest`.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+use rand::{SeedableRng, rngs::SmallRng};
+use serde_json::Value;
+use tokio::sync::watch;
+
+use super::{
+    Resource, reads::LogSource, registry::Registry, resource::NAMESPACES, store::Store, views,
+};
+
+/// A whole Kubernetes API, as a synchronous state machine.
+pub struct ApiServer {
+    pub(super) store: Store,
+    pub(super) registry: Registry,
+    pub(super) rng: SmallRng,
+    pub(super) logs: Option<LogSource>,
+    calls: BTreeMap<(String, String), u64>,
+}
+
+impl ApiServer {
+    /// A server with the namespaces that every cluster has. The seed makes uids and generated names.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let mut server = Self {
+            store: Store::new(),
+            registry: Registry::default(),
+            rng: SmallRng::seed_from_u64(seed),
+            logs: None,
+            calls: BTreeMap::new(),
+        };
+        for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
+            let namespace = serde_json::json!({"metadata": {"name": name}});
+            server
+                .create(
+                    Timestamp::UNIX_EPOCH,
+                    "kube-apiserver",
+                    &NAMESPACES,
+                    namespace,
+                )
+                .expect("the first namespaces are valid and new");
+        }
+        server
+    }
+
+    /// The object, if there is one.
+    #[must_use]
+    pub fn get(&self, r: &Resource, namespace: &str, name: &str) -> Option<Arc<Value>> {
+        self.store
+            .get(&r.id, namespace, name)
+            .map(|stored| views::outward(r, stored))
+    }
+
+    /// The objects of one namespace or of all, ordered by namespace and name.
+    #[must_use]
+    pub fn list(&self, r: &Resource, namespace: Option<&str>) -> Vec<Arc<Value>> {
+        self.store
+            .list(&r.id, namespace)
+            .map(|stored| views::outward(r, stored))
+            .collect()
+    }
+
+    /// Every resource that has objects of its own: built-in ones, then custom ones.
+    #[must_use]
+    pub fn resources(&self) -> Vec<Arc<Resource>> {
+        self.registry.stored().cloned().collect()
+    }
+
+    /// The resource of a group and kind, for example of an owner reference.
+    #[must_use]
+    pub fn resource_of_kind(&self, api_version: &str, kind: &str) -> Option<Arc<Resource>> {
+        let known = |r: &&Arc<Resource>| r.kind == kind && r.api_version() == api_version;
+        self.registry.all().find(known).cloned()
+    }
+
+    /// The revision of the latest change.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.store.revision()
+    }
+
+    /// The latest revision, to wait for changes.
+    #[must_use]
+    pub fn changed(&self) -> watch::Receiver<u64> {
+        self.store.changed()
+    }
+
+    /// How often each program has asked for what: by user agent, and `verb resource`.
+    #[must_use]
+    pub fn calls(&self) -> &BTreeMap<(String, String), u64> {
+        &self.calls
+    }
+
+    pub(super) fn count(&mut self, agent: &str, what: String) {
+        *self.calls.entry((agent.to_owned(), what)).or_default() += 1;
+    }
+
+    /// Forgets the history up to and with a revision, as a compaction does: watches and lists from
+    /// there on are answered with `410 Expired`.
+    pub fn compact(&mut self, revision: u64) {
+        self.store.compact(revision);
+    }
+}
