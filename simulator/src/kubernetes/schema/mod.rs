@@ -7,10 +7,12 @@
 
 mod ownership;
 mod patch;
+mod structural;
 mod types;
 
 pub use ownership::{
     ApplyError, Conflict, Manager, TypeMismatch, apply, owns, restore_times, track_update,
 };
 pub use patch::{PatchError, json_patch, merge_patch, strategic_merge_patch};
+pub use structural::{ErrorKind, FieldError, SchemaError, StructuralSchema};
 pub use types::TypeSchema;

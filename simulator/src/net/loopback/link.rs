@@ -8,7 +8,6 @@ use std::{
     collections::BTreeMap,
     future::poll_fn,
     io,
-    net::SocketAddr,
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
