@@ -6,3 +6,4 @@ pub mod api;
 pub mod controllers;
 pub mod kubelet;
 pub mod runtime;
+pub mod schema;

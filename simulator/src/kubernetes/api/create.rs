@@ -46,6 +46,7 @@ impl ApiServer {
         self.name(r, &mut object);
         let (namespace, name) = place(&object);
         self.check_namespace(r, &namespace, &name)?;
+        let warnings = self.decode(writer, r, &mut object)?;
         kinds::prepare_create(r, &mut object);
         self.stamp(writer.now, r, &mut object);
         let causes = check_name(r, &object);
@@ -55,11 +56,11 @@ impl ApiServer {
         if self.store.get(&r.id, &namespace, &name).is_some() {
             return Err(ApiError::already_exists(r, &name));
         }
+        if !writer.tracked {
+            object = self.track(writer, r, "", None, &object);
+        }
         let object = self.commit(writer, r, object);
-        Ok(Written {
-            object,
-            warnings: Vec::new(),
-        })
+        Ok(Written { object, warnings })
     }
 
     fn name(&mut self, r: &Resource, object: &mut Value) {

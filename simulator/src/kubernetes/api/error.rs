@@ -197,6 +197,22 @@ impl ApiError {
         Self::new(405, "MethodNotAllowed", message).with_details(json!({}))
     }
 
+    /// The body is in a format that cannot be read here.
+    #[must_use]
+    pub fn unsupported_media_type(accepted: &str) -> Self {
+        let message = format!(
+            "the body of the request was in an unknown format - accepted media types include: {accepted}"
+        );
+        Self::new(415, "UnsupportedMediaType", message)
+    }
+
+    /// The body is larger than what is read.
+    #[must_use]
+    pub fn too_large(limit: usize) -> Self {
+        let message = format!("Request entity too large: limit is {limit}");
+        Self::new(413, "RequestEntityTooLarge", message)
+    }
+
     /// The revision is no longer known.
     #[must_use]
     pub fn expired(message: impl Into<String>) -> Self {

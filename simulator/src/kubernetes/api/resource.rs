@@ -213,3 +213,9 @@ builtins! {
         "customresourcedefinitions", "customresourcedefinition", "CustomResourceDefinition")
         { short: ["crd", "crds"], categories: ["api-extensions"], namespaced: false, status: true, generation: true, unconditional_update: false };
 }
+
+/// Whether a resource is one of [`BUILT_INS`], not one that a definition added.
+#[must_use]
+pub fn is_built_in(r: &Resource) -> bool {
+    BUILT_INS.iter().any(|known| known.id == r.id)
+}

@@ -4,7 +4,7 @@
 //! Always holds: reads change nothing.
 //! Deliberately does not know: HTTP; requests come in by `rest`.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 use rand::{SeedableRng, rngs::SmallRng};
@@ -12,15 +12,16 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::{
-    Resource,
-    resource::{BUILT_INS, NAMESPACES},
-    store::Store,
+    Resource, reads::LogSource, registry::Registry, resource::NAMESPACES, store::Store, views,
 };
 
 /// A whole Kubernetes API, as a synchronous state machine.
 pub struct ApiServer {
     pub(super) store: Store,
+    pub(super) registry: Registry,
     pub(super) rng: SmallRng,
+    pub(super) logs: Option<LogSource>,
+    calls: BTreeMap<(String, String), u64>,
 }
 
 impl ApiServer {
@@ -29,7 +30,10 @@ impl ApiServer {
     pub fn new(seed: u64) -> Self {
         let mut server = Self {
             store: Store::new(),
+            registry: Registry::default(),
             rng: SmallRng::seed_from_u64(seed),
+            logs: None,
+            calls: BTreeMap::new(),
         };
         for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
             let namespace = serde_json::json!({"metadata": {"name": name}});
@@ -48,22 +52,31 @@ impl ApiServer {
     /// The object, if there is one.
     #[must_use]
     pub fn get(&self, r: &Resource, namespace: &str, name: &str) -> Option<Arc<Value>> {
-        self.store.get(&r.id, namespace, name).cloned()
+        self.store
+            .get(&r.id, namespace, name)
+            .map(|stored| views::outward(r, stored))
     }
 
     /// The objects of one namespace or of all, ordered by namespace and name.
     #[must_use]
     pub fn list(&self, r: &Resource, namespace: Option<&str>) -> Vec<Arc<Value>> {
-        self.store.list(&r.id, namespace).cloned().collect()
+        self.store
+            .list(&r.id, namespace)
+            .map(|stored| views::outward(r, stored))
+            .collect()
     }
 
     /// Every resource that has objects of its own: built-in ones, then custom ones.
     #[must_use]
     pub fn resources(&self) -> Vec<Arc<Resource>> {
-        BUILT_INS
-            .iter()
-            .map(|resource| Arc::new((**resource).clone()))
-            .collect()
+        self.registry.stored().cloned().collect()
+    }
+
+    /// The resource of a group and kind, for example of an owner reference.
+    #[must_use]
+    pub fn resource_of_kind(&self, api_version: &str, kind: &str) -> Option<Arc<Resource>> {
+        let known = |r: &&Arc<Resource>| r.kind == kind && r.api_version() == api_version;
+        self.registry.all().find(known).cloned()
     }
 
     /// The revision of the latest change.
@@ -76,5 +89,21 @@ impl ApiServer {
     #[must_use]
     pub fn changed(&self) -> watch::Receiver<u64> {
         self.store.changed()
+    }
+
+    /// How often each program has asked for what: by user agent, and `verb resource`.
+    #[must_use]
+    pub fn calls(&self) -> &BTreeMap<(String, String), u64> {
+        &self.calls
+    }
+
+    pub(super) fn count(&mut self, agent: &str, what: String) {
+        *self.calls.entry((agent.to_owned(), what)).or_default() += 1;
+    }
+
+    /// Forgets the history up to and with a revision, as a compaction does: watches and lists from
+    /// there on are answered with `410 Expired`.
+    pub fn compact(&mut self, revision: u64) {
+        self.store.compact(revision);
     }
 }

@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::{
     ApiError, ApiServer, Cause, Resource, kinds,
     metadata::{self, set},
+    views,
     write::{Writer, Written, check_type},
 };
 
@@ -59,6 +60,8 @@ impl ApiServer {
             .get(&r.id, metadata::namespace(&object), &name)
             .cloned()
             .ok_or_else(|| ApiError::not_found(r, &name))?;
+        let live = views::outward(r, &live);
+        let warnings = self.decode(writer, r, &mut object)?;
         check_preconditions(r, &live, &object)?;
         kinds::prepare_update(r, subresource, &mut object, &live)?;
         keep_metadata(&mut object, &live);
@@ -70,11 +73,12 @@ impl ApiServer {
             let next = metadata::generation(&live) + 1;
             metadata::of(&mut object).insert("generation".into(), next.into());
         }
+        if !writer.tracked {
+            let subresource = writer.tracked_as.unwrap_or(subresource);
+            object = self.track(writer, r, subresource, Some(&live), &object);
+        }
         let object = self.settle(writer, r, object, &live);
-        Ok(Written {
-            object,
-            warnings: Vec::new(),
-        })
+        Ok(Written { object, warnings })
     }
 
     /// Stores what changed, or removes what has waited only for its finalizers.

@@ -13,6 +13,7 @@ use super::{
     ApiError, ApiServer, Cause, Resource,
     metadata::{self, fields},
     resource::NAMESPACES,
+    views,
 };
 
 /// What the server does with fields that the kind does not have.
@@ -35,6 +36,12 @@ pub(super) struct Writer<'a> {
     pub(super) manager: &'a str,
     pub(super) dry_run: bool,
     pub(super) validation: FieldValidation,
+    /// Paths of fields that the body gives more than once.
+    pub(super) duplicates: Vec<String>,
+    /// Whether `managedFields` are right already (after an apply).
+    pub(super) tracked: bool,
+    /// The subresource to name in `managedFields`, when it is not the one written through.
+    pub(super) tracked_as: Option<&'a str>,
 }
 
 impl<'a> Writer<'a> {
@@ -44,6 +51,9 @@ impl<'a> Writer<'a> {
             manager,
             dry_run: false,
             validation: FieldValidation::default(),
+            duplicates: Vec::new(),
+            tracked: false,
+            tracked_as: None,
         }
     }
 }
@@ -59,10 +69,10 @@ impl ApiServer {
     /// Stores the object, unless the run is dry.
     pub(super) fn commit(&mut self, writer: &Writer, r: &Resource, object: Value) -> Arc<Value> {
         if writer.dry_run {
-            Arc::new(object)
-        } else {
-            self.store.put(writer.now, &r.id, object)
+            return Arc::new(object);
         }
+        let object = views::inward(r, &self.registry.storage_version(r), object);
+        self.store.put(writer.now, &r.id, object)
     }
 
     /// Removes the object, unless the run is dry.

@@ -73,6 +73,7 @@ pub(super) fn prepare_update(
             }
         }
         "finalize" if r.id == "namespaces" => keep(fields, "status"),
+        "binding" if r.id == "pods" => {}
         _ => return Err(ApiError::unknown_path()),
     }
     Ok(())

@@ -1,0 +1,274 @@
+//! The `EtcdCluster` resource: what users write and what they read back.
+//!
+//! Owns: the Rust types from which the CRD is generated, and the generated CRD.
+//! Always holds: every rule that a schema can state is stated here, so that the API server refuses
+//! bad input before the operator sees it.
+//! Deliberately does not know: how any of it is brought about.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::{
+    api::core::v1::ResourceRequirements,
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+    apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::Condition},
+};
+use kube::{CustomResource, CustomResourceExt, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Most members that a cluster may have. Every write waits for a majority of the voters, so more
+/// members than this only make it slower.
+pub const MAX_SIZE: u32 = 9;
+
+/// What the user wants.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[kube(
+    group = "etcd.etcd.io",
+    version = "v1alpha1",
+    kind = "EtcdCluster",
+    plural = "etcdclusters",
+    singular = "etcdcluster",
+    shortname = "etcd",
+    namespaced,
+    status = "EtcdClusterStatus",
+    derive = "PartialEq",
+    scale(
+        spec_replicas_path = ".spec.size",
+        status_replicas_path = ".status.readyReplicas",
+        label_selector_path = ".status.selector"
+    ),
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "Size", type_ = "integer", json_path = ".spec.size"),
+    printcolumn(name = "Ready", type_ = "integer", json_path = ".status.readyReplicas"),
+    printcolumn(name = "Version", type_ = "string", json_path = ".spec.version"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    validation = Rule::new("size(self.metadata.name) <= 45").message(
+        "metadata.name must have 45 characters or fewer: members and services are named after it"
+    ),
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new(
+    "has(self.resources) == has(oldSelf.resources) && (!has(self.resources) || self.resources == oldSelf.resources)"
+).message("spec.resources cannot be changed on a running cluster yet; create a new cluster with the wanted resources"))]
+pub struct EtcdClusterSpec {
+    /// Number of members. 0 stops the cluster and keeps its data.
+    #[serde(default = "default_size")]
+    #[schemars(range(min = 0, max = 9))]
+    pub size: u32,
+
+    /// The etcd version of every member, for example 3.5.21.
+    #[serde(default = "default_version")]
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = Rule::new(r"self.matches('^3\\.[56]\\.(0|[1-9][0-9]{0,2})$')").message(
+        "spec.version must be a release of etcd 3.5 or 3.6 as MAJOR.MINOR.PATCH, for example 3.5.21"
+    ))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message(
+        "spec.version cannot be changed on a running cluster yet; create a new cluster with the wanted version"
+    ))]
+    pub version: String,
+
+    /// Image of etcd without its tag; the tag is `v` and the version.
+    #[serde(default = "default_image")]
+    #[schemars(length(min = 1))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message(
+        "spec.image cannot be changed on a running cluster yet; create a new cluster with the wanted image"
+    ))]
+    pub image: String,
+
+    /// Where members keep their data.
+    #[serde(default)]
+    pub storage: Storage,
+
+    /// Compute resources of each member.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<ResourceRequirements>,
+}
+
+/// A volume for each member.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.size == oldSelf.size").message(
+    "spec.storage.size cannot be changed on a running cluster yet; create a new cluster with the wanted size"
+))]
+#[x_kube(validation = Rule::new(
+    "has(self.storageClassName) == has(oldSelf.storageClassName) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)"
+).message("spec.storage.storageClassName cannot be changed: volumes do not move between classes"))]
+pub struct Storage {
+    /// Size of each volume. etcd alone wants 128 MiB for its preallocated log.
+    #[serde(default = "default_storage_size")]
+    #[schemars(schema_with = "quantity_schema")]
+    pub size: Quantity,
+
+    /// StorageClass; the cluster's default when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_class_name: Option<String>,
+
+    /// What becomes of the volumes when the EtcdCluster is deleted.
+    #[serde(default)]
+    pub retention_policy: RetentionPolicy,
+}
+
+/// What becomes of volumes when their cluster is deleted. The volume of a removed member always
+/// goes: its data is of no use to any cluster.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum RetentionPolicy {
+    /// They stay, and are never adopted by another cluster.
+    #[default]
+    Retain,
+    /// They are deleted with the cluster.
+    Delete,
+}
+
+/// What is.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct EtcdClusterStatus {
+    /// In one word.
+    #[serde(default)]
+    pub phase: Phase,
+    /// Voting members that answered healthy at the last look; never more than the pods that run.
+    #[serde(default)]
+    pub ready_replicas: u32,
+    /// Members in the membership that etcd itself reports, learners included.
+    #[serde(default)]
+    pub replicas: u32,
+    /// The generation of the spec that this status is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// etcd's cluster ID, in hexadecimal as etcdctl prints it.
+    #[serde(default, rename = "clusterID", skip_serializing_if = "Option::is_none")]
+    pub cluster_id: Option<String>,
+    /// The leader's member ID, in hexadecimal.
+    #[serde(default, rename = "leaderID", skip_serializing_if = "Option::is_none")]
+    pub leader_id: Option<String>,
+    /// Where clients connect.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub endpoints: Vec<String>,
+    /// Label selector of the pods, for the scale subresource.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selector: Option<String>,
+    /// Each member.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<MemberStatus>,
+    /// Available, Progressing, Degraded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "conditions_schema")]
+    pub conditions: Vec<Condition>,
+}
+
+/// One member, as last seen.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct MemberStatus {
+    /// Name of the member and of its pod.
+    pub name: String,
+    /// etcd's member ID in hexadecimal.
+    #[serde(rename = "id")]
+    pub id: String,
+    /// Leader, Follower, Learner, or Unknown while it does not answer.
+    pub role: MemberRole,
+    /// Whether it answered healthy at the last look.
+    pub healthy: bool,
+    /// The version it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Why it is not healthy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// What a member is in its cluster.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum MemberRole {
+    /// Leads.
+    Leader,
+    /// Votes.
+    Follower,
+    /// Receives the log, does not vote.
+    Learner,
+    /// Does not answer.
+    #[default]
+    Unknown,
+}
+
+/// The cluster in one word.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Phase {
+    /// Its first members are starting.
+    #[default]
+    Creating,
+    /// At the wanted size and healthy.
+    Running,
+    /// On its way to another size.
+    Scaling,
+    /// At the wanted size, and something is wrong with it.
+    Failed,
+    /// Being deleted.
+    Deleting,
+    /// Stopped on request (size 0), data kept.
+    Stopped,
+}
+
+fn default_size() -> u32 {
+    3
+}
+
+fn default_version() -> String {
+    "3.5.21".to_owned()
+}
+
+fn default_image() -> String {
+    "gcr.io/etcd-development/etcd".to_owned()
+}
+
+fn default_storage_size() -> Quantity {
+    Quantity("1Gi".to_owned())
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self {
+            size: default_storage_size(),
+            storage_class_name: None,
+            retention_policy: RetentionPolicy::default(),
+        }
+    }
+}
+
+fn quantity_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "string",
+        "pattern": r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|Pi|Ei|k|M|G|T|P|E)?$",
+    })
+}
+
+/// Conditions are a list keyed by type, so that other controllers can add their own by
+/// server-side apply without taking ours over.
+fn conditions_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    let items = generator.subschema_for::<Condition>();
+    schemars::json_schema!({
+        "type": "array",
+        "items": items,
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["type"],
+    })
+}
+
+/// The CustomResourceDefinition of [`EtcdCluster`].
+#[must_use]
+pub fn crd() -> CustomResourceDefinition {
+    EtcdCluster::crd()
+}
+
+/// Labels that find everything that belongs to one cluster.
+#[must_use]
+pub fn selector_labels(cluster: &str) -> BTreeMap<String, String> {
+    [
+        ("app.kubernetes.io/name", "etcd"),
+        ("app.kubernetes.io/instance", cluster),
+        ("app.kubernetes.io/managed-by", "etcd-operator"),
+    ]
+    .into_iter()
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .collect()
+}

@@ -1,0 +1,130 @@
+//! One watch for each kind, feeding both a cache and the controller's queue.
+//!
+//! Owns: which objects are watched, what is kept of them, and whose cluster they belong to.
+//! Always holds: only objects with our label are watched; managed fields are dropped on arrival,
+//! since they are half of an object and nobody reads them.
+//! Deliberately does not know: what is done with the caches.
+
+use std::{fmt::Debug, hash::Hash};
+
+use futures::{Stream, StreamExt, TryStreamExt, stream::BoxStream};
+use k8s_openapi::{
+    NamespaceResourceScope,
+    api::{
+        apps::v1::StatefulSet,
+        core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service},
+        policy::v1::PodDisruptionBudget,
+    },
+};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    core::PartialObjectMeta,
+    runtime::{
+        WatchStreamExt,
+        reflector::{self, ObjectRef, Store},
+        watcher,
+    },
+};
+use serde::de::DeserializeOwned;
+
+use super::Options;
+use crate::{api::EtcdCluster, observe::Stores};
+
+const OURS: &str = "app.kubernetes.io/managed-by=etcd-operator";
+const INSTANCE: &str = "app.kubernetes.io/instance";
+
+/// Which object changed; its content is in the caches.
+pub(super) type Touched = PartialObjectMeta<EtcdCluster>;
+
+/// Every watch, started when the streams are polled.
+pub(super) struct Watches {
+    pub(super) clusters: BoxStream<'static, Result<EtcdCluster, watcher::Error>>,
+    pub(super) cluster_store: Store<EtcdCluster>,
+    pub(super) owned: Vec<BoxStream<'static, Result<Touched, watcher::Error>>>,
+    pub(super) stores: Stores,
+}
+
+pub(super) fn start(client: &Client, options: &Options) -> Watches {
+    let (cluster_store, writer) = reflector::store();
+    let clusters = watcher(
+        api::<EtcdCluster>(client, options),
+        watcher::Config::default(),
+    )
+    .default_backoff()
+    .modify(|cluster| cluster.managed_fields_mut().clear())
+    .reflect(writer)
+    .applied_objects()
+    .boxed();
+    let mut owned = Vec::new();
+    let stores = Stores {
+        pods: watch::<Pod>(client, options, &mut owned),
+        claims: watch::<PersistentVolumeClaim>(client, options, &mut owned),
+        stateful_sets: watch::<StatefulSet>(client, options, &mut owned),
+        config_maps: watch::<ConfigMap>(client, options, &mut owned),
+        services: watch::<Service>(client, options, &mut owned),
+        budgets: watch::<PodDisruptionBudget>(client, options, &mut owned),
+    };
+    Watches {
+        clusters,
+        cluster_store,
+        owned,
+        stores,
+    }
+}
+
+pub(super) fn api<K>(client: &Client, options: &Options) -> Api<K>
+where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+{
+    match &options.namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    }
+}
+
+fn watch<K>(
+    client: &Client,
+    options: &Options,
+    streams: &mut Vec<BoxStream<'static, Result<Touched, watcher::Error>>>,
+) -> Store<K>
+where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+        + DeserializeOwned
+        + Clone
+        + Debug
+        + Send
+        + Sync
+        + 'static,
+    K::DynamicType: Hash + Eq,
+{
+    let (store, writer) = reflector::store();
+    let config = watcher::Config::default().labels(OURS);
+    let stream = watcher(api::<K>(client, options), config)
+        .default_backoff()
+        .modify(|object| object.managed_fields_mut().clear())
+        .reflect(writer)
+        .touched_objects();
+    streams.push(touched(stream));
+    store
+}
+
+fn touched<K>(
+    stream: impl Stream<Item = Result<K, watcher::Error>> + Send + 'static,
+) -> BoxStream<'static, Result<Touched, watcher::Error>>
+where
+    K: Resource<DynamicType = ()> + 'static,
+{
+    stream
+        .map_ok(|object| PartialObjectMeta {
+            types: None,
+            metadata: object.meta().clone(),
+            _phantom: std::marker::PhantomData,
+        })
+        .boxed()
+}
+
+/// The cluster that an object belongs to, by its label: claims and pods are owned by others.
+pub(super) fn cluster_of(object: &Touched) -> Option<ObjectRef<EtcdCluster>> {
+    let cluster = object.labels().get(INSTANCE)?;
+    Some(ObjectRef::new(cluster).within(&object.namespace()?))
+}

@@ -1,0 +1,324 @@
+//! Doing what the plan says.
+//!
+//! Owns: every write to Kubernetes objects and every call that changes the membership.
+//! Always holds: a declared object is written only when it drifted; what a destructive step relies
+//! on is read again, live, right before it.
+//! Deliberately does not know: why; the plan leaves it no choices.
+
+use k8s_openapi::api::{
+    apps::v1::StatefulSet,
+    core::v1::{PersistentVolumeClaim, Pod},
+};
+use kube::{
+    Api, Resource, ResourceExt,
+    api::{DeleteParams, Patch, PatchParams, Preconditions},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+use crate::{
+    api::EtcdCluster,
+    backend::Backend,
+    build::{self, FIELD_MANAGER, drift, services, stateful_set},
+    etcd::{CallFailed, MemberClient},
+    identity::Identity,
+    observe::{Connections, LiveObjects, Observed},
+    plan::{Action, Plan, Removal},
+    validate::Desired,
+};
+
+/// What became of the plan's action.
+#[derive(Debug)]
+pub enum Outcome {
+    /// There was nothing to do.
+    Nothing,
+    /// Done.
+    Done(Action),
+    /// etcd, or a second look, said not now. It is tried again.
+    NotNow {
+        /// What was tried.
+        action: Action,
+        /// Why not.
+        why: NotNow,
+    },
+}
+
+/// Why an action was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum NotNow {
+    /// etcd refused or did not answer.
+    #[error(transparent)]
+    Etcd(#[from] CallFailed),
+    /// No member to ask.
+    #[error("no member can be asked: {0}")]
+    NobodyToAsk(String),
+    /// The world has moved on since it was observed.
+    #[error("{0} has changed since it was read; the next look decides anew")]
+    Stale(&'static str),
+}
+
+impl NotNow {
+    /// A stable word for conditions and metrics.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Etcd(failed) => failed.label(),
+            Self::NobodyToAsk(_) => "Unreachable",
+            Self::Stale(_) => "StaleRead",
+        }
+    }
+}
+
+/// A write that Kubernetes did not take.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to {verb} {kind} {name}: {source}")]
+pub struct WriteFailed {
+    verb: &'static str,
+    kind: String,
+    name: String,
+    source: kube::Error,
+}
+
+/// Carries plans out.
+pub struct Executor<'a> {
+    /// The world.
+    pub backend: &'a Backend,
+    /// Open connections to members.
+    pub connections: &'a Connections,
+    /// What is wanted.
+    pub desired: &'a Desired,
+}
+
+impl Executor<'_> {
+    /// Brings the declared objects in line: names and configuration first, then the pods that need
+    /// them.
+    ///
+    /// # Errors
+    /// [`WriteFailed`]; what was written stays, the next pass goes on from there.
+    pub async fn declare(&self, plan: &Plan, live: &LiveObjects) -> Result<(), WriteFailed> {
+        let desired = self.desired;
+        if plan.config.is_none() && plan.replicas.is_none() {
+            return Ok(());
+        }
+        for service in [services::peer(desired), services::client(desired)] {
+            let name = service["metadata"]["name"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned();
+            self.apply(live.services.get(&name), &service).await?;
+        }
+        self.apply(
+            live.budget.as_ref(),
+            &build::budget(desired, plan.protected_voters),
+        )
+        .await?;
+        if let Some(files) = &plan.config {
+            let config = build::config_map(desired, files);
+            let live_data = live
+                .config_map
+                .as_ref()
+                .map(|config| config.data.clone().unwrap_or_default());
+            // A key too many is drift as well: it is the file of a member that is no more.
+            let current = live_data.as_ref() == Some(files);
+            self.apply(live.config_map.as_ref().filter(|_| current), &config)
+                .await?;
+        }
+        if let Some(replicas) = plan.replicas {
+            let set = stateful_set::stateful_set(desired, replicas);
+            self.apply(live.stateful_set.as_ref(), &set).await?;
+        }
+        self.own_claims(live).await
+    }
+
+    /// Volumes follow the retention policy.
+    async fn own_claims(&self, live: &LiveObjects) -> Result<(), WriteFailed> {
+        for (ordinal, claim) in &live.claims {
+            let name = self.desired.identity.claim(*ordinal);
+            let wanted = stateful_set::claim_ownership(self.desired, &name);
+            let owners = json!(claim.owner_references());
+            if drift::same(Some(&owners), &wanted["metadata"]["ownerReferences"]) {
+                continue;
+            }
+            if claim.metadata.deletion_timestamp.is_none() {
+                self.apply(None::<&PersistentVolumeClaim>, &wanted).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Server-side apply, skipped when the live object says all of it already.
+    async fn apply<K>(&self, live: Option<&K>, wanted: &Value) -> Result<(), WriteFailed>
+    where
+        K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
+            + Serialize
+            + DeserializeOwned
+            + Clone
+            + std::fmt::Debug,
+    {
+        if live.is_some_and(|live| drift::covers(&json!(live), wanted)) {
+            return Ok(());
+        }
+        let name = wanted["metadata"]["name"].as_str().unwrap_or_default();
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        self.objects::<K>()
+            .patch(name, &params, &Patch::Apply(wanted))
+            .await
+            .map(drop)
+            .map_err(|source| WriteFailed {
+                verb: "apply",
+                kind: K::kind(&()).into_owned(),
+                name: name.to_owned(),
+                source,
+            })
+    }
+
+    /// Takes the plan's one action.
+    ///
+    /// # Errors
+    /// [`WriteFailed`] when Kubernetes refuses; what etcd refuses is an [`Outcome`].
+    pub async fn act(&self, plan: &Plan, observed: &Observed) -> Result<Outcome, WriteFailed> {
+        let Some(action) = plan.action.clone() else {
+            return Ok(Outcome::Nothing);
+        };
+        let result = match &action {
+            Action::DeleteClaim { ordinal, uid } => self.delete_claim(*ordinal, uid).await?,
+            _ => self.change_membership(&action, observed).await,
+        };
+        Ok(match result {
+            Ok(()) => Outcome::Done(action),
+            Err(why) => Outcome::NotNow { action, why },
+        })
+    }
+
+    async fn change_membership(&self, action: &Action, observed: &Observed) -> Result<(), NotNow> {
+        if let Action::RemoveMember {
+            why: Removal::ScaleDown,
+            ..
+        } = action
+        {
+            self.confirm_size().await?;
+        }
+        let member = self.member_to_ask(action, observed).await?;
+        match action {
+            Action::AddLearner { ordinal } => {
+                let url = self.desired.identity.peer_url(*ordinal);
+                member.add_learner(&url).await.map(drop)?;
+            }
+            Action::Promote { id, .. } => member.promote(*id).await?,
+            Action::MoveLeader { id, .. } => member.move_leader(*id).await?,
+            Action::RemoveMember { id, .. } => member.remove(*id).await?,
+            Action::DeleteClaim { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// A cache that lags may show a size that nobody wants any more; removing a member on its word
+    /// is what Sieve calls time travel.
+    async fn confirm_size(&self) -> Result<(), NotNow> {
+        let clusters: Api<EtcdCluster> = self.objects();
+        let live = clusters.get(&self.desired.identity.name).await;
+        let same = live.is_ok_and(|live| {
+            live.uid().as_deref() == Some(self.desired.identity.uid.as_str())
+                && live.spec.size == self.desired.size
+                && live.metadata.deletion_timestamp.is_none()
+        });
+        if same {
+            Ok(())
+        } else {
+            Err(NotNow::Stale("the EtcdCluster"))
+        }
+    }
+
+    /// The leader, since it answers without forwarding; else any other voter.
+    async fn member_to_ask(
+        &self,
+        action: &Action,
+        observed: &Observed,
+    ) -> Result<MemberClient, NotNow> {
+        let leaving = match action {
+            Action::RemoveMember { id, .. } => Some(*id),
+            _ => None,
+        };
+        let leader = observed.leader();
+        let mut candidates: Vec<_> = observed
+            .reports
+            .iter()
+            .filter_map(|(ordinal, report)| {
+                Some((observed.pods.get(ordinal)?, report.as_ref().ok()?))
+            })
+            .filter(|(_, report)| !report.learner && Some(report.member_id) != leaving)
+            .collect();
+        candidates.sort_by_key(|(_, report)| Some(report.member_id) != leader);
+        let mut last = "no voter answers".to_owned();
+        for (pod, _) in candidates {
+            match self.connections.to(self.backend.etcd.as_ref(), pod).await {
+                Ok(client) => return Ok(client),
+                Err(why) => last = why,
+            }
+        }
+        Err(NotNow::NobodyToAsk(last))
+    }
+
+    /// Deletes one claim by UID, after making sure that no pod is going to use it.
+    async fn delete_claim(
+        &self,
+        ordinal: u32,
+        uid: &str,
+    ) -> Result<Result<(), NotNow>, WriteFailed> {
+        let identity = &self.desired.identity;
+        if self.wants_pod(identity, ordinal).await {
+            return Ok(Err(NotNow::Stale("the StatefulSet")));
+        }
+        let params = DeleteParams {
+            preconditions: Some(Preconditions {
+                uid: Some(uid.to_owned()),
+                resource_version: None,
+            }),
+            ..DeleteParams::default()
+        };
+        let name = identity.claim(ordinal);
+        match self
+            .objects::<PersistentVolumeClaim>()
+            .delete(&name, &params)
+            .await
+        {
+            Ok(_) => Ok(Ok(())),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(Ok(())),
+            Err(kube::Error::Api(status)) if status.code == 409 => {
+                Ok(Err(NotNow::Stale("the volume claim")))
+            }
+            Err(source) => Err(WriteFailed {
+                verb: "delete",
+                kind: "PersistentVolumeClaim".to_owned(),
+                name,
+                source,
+            }),
+        }
+    }
+
+    async fn wants_pod(&self, identity: &Identity, ordinal: u32) -> bool {
+        let pod = self
+            .objects::<Pod>()
+            .get_opt(&identity.member(ordinal))
+            .await;
+        let running = !matches!(&pod, Ok(None))
+            && !matches!(&pod, Ok(Some(pod)) if pod.metadata.deletion_timestamp.is_some());
+        let set = self.objects::<StatefulSet>().get_opt(&identity.name).await;
+        let wanted = match set {
+            Ok(None) => false,
+            Ok(Some(set)) => {
+                let replicas = set.spec.and_then(|spec| spec.replicas).unwrap_or(1);
+                i64::from(replicas) > i64::from(ordinal)
+            }
+            Err(_) => true,
+        };
+        running || wanted
+    }
+
+    fn objects<K>(&self) -> Api<K>
+    where
+        K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>,
+    {
+        Api::namespaced(self.backend.kube.clone(), &self.desired.identity.namespace)
+    }
+}

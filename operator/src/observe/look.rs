@@ -1,0 +1,319 @@
+//! Taking the picture: caches for Kubernetes, one call to every member.
+//!
+//! Owns: reading. Nothing here writes.
+//! Always holds: one slow or dead member costs its own deadline, not the sum of all: members are
+//! asked at the same time.
+//! Deliberately does not know: what is wanted.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use futures::future::join_all;
+use k8s_openapi::api::{
+    apps::v1::StatefulSet,
+    core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service},
+    policy::v1::PodDisruptionBudget,
+};
+use kube::{
+    Resource, ResourceExt,
+    runtime::reflector::{ObjectRef, Store},
+};
+
+use super::{ClaimView, LiveObjects, Membership, Observed, PodView, StatefulSetView};
+use crate::{
+    api::{EtcdCluster, EtcdClusterStatus},
+    backend::{CONNECT_TIMEOUT, Dial},
+    etcd::{MemberClient, MemberReport},
+    identity::{CLIENT_PORT, Identity},
+};
+
+/// Caches of everything the operator owns, each fed by one watch.
+#[derive(Clone)]
+pub struct Stores {
+    /// Pods.
+    pub pods: Store<Pod>,
+    /// Volume claims.
+    pub claims: Store<PersistentVolumeClaim>,
+    /// StatefulSets.
+    pub stateful_sets: Store<StatefulSet>,
+    /// ConfigMaps.
+    pub config_maps: Store<ConfigMap>,
+    /// Services.
+    pub services: Store<Service>,
+    /// Disruption budgets.
+    pub budgets: Store<PodDisruptionBudget>,
+}
+
+/// The picture of Kubernetes alone.
+pub struct Objects {
+    /// For the planner.
+    pub observed: Observed,
+    /// For comparing with what should be.
+    pub live: LiveObjects,
+}
+
+/// Open connections to members, kept between looks.
+///
+/// A connection belongs to one incarnation of a pod: a pod that comes back has another UID and
+/// usually another address, and must not be confused with the one before.
+#[derive(Clone, Default)]
+pub struct Connections {
+    by_pod: Arc<Mutex<BTreeMap<String, MemberClient>>>,
+}
+
+impl Connections {
+    /// The connection to a pod's member, dialled when there is none.
+    ///
+    /// # Errors
+    /// When the pod cannot be reached, in words for people.
+    pub async fn to(&self, dial: &dyn Dial, pod: &PodView) -> Result<MemberClient, String> {
+        let ip = pod.ip.as_deref().ok_or("the pod has no address yet")?;
+        let key = format!("{}@{ip}", pod.uid);
+        if let Some(client) = self.lock().get(&key) {
+            return Ok(client.clone());
+        }
+        let dialled = tokio::time::timeout(CONNECT_TIMEOUT, dial.dial(ip, CLIENT_PORT)).await;
+        let client = match dialled {
+            Ok(Ok(client)) => MemberClient::new(client),
+            Ok(Err(error)) => return Err(format!("cannot connect: {}", chain(&error))),
+            Err(_) => return Err(format!("no connection within {CONNECT_TIMEOUT:?}")),
+        };
+        self.lock().insert(key, client.clone());
+        Ok(client)
+    }
+
+    /// Forgets the connection to a pod after a failure, so that the next look dials anew.
+    pub fn forget(&self, pod: &PodView) {
+        let prefix = format!("{}@", pod.uid);
+        self.lock().retain(|key, _| !key.starts_with(&prefix));
+    }
+
+    /// Forgets connections to pods that are no longer there.
+    pub fn retain(&self, alive: impl Fn(&str) -> bool) {
+        self.lock()
+            .retain(|key, _| key.split_once('@').is_some_and(|(uid, _)| alive(uid)));
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, MemberClient>> {
+        self.by_pod.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The caches will never be filled: the watches behind them have ended.
+#[derive(Debug, thiserror::Error)]
+#[error("the watches have ended")]
+pub struct CachesClosed;
+
+impl Stores {
+    /// Waits until every cache has been filled once. Before that, absent means unknown.
+    ///
+    /// # Errors
+    /// When the operator is shutting down.
+    pub async fn ready(&self) -> Result<(), CachesClosed> {
+        let all = futures::try_join!(
+            self.pods.wait_until_ready(),
+            self.claims.wait_until_ready(),
+            self.stateful_sets.wait_until_ready(),
+            self.config_maps.wait_until_ready(),
+            self.services.wait_until_ready(),
+            self.budgets.wait_until_ready(),
+        );
+        all.map(drop).map_err(|_| CachesClosed)
+    }
+
+    /// Everything in the caches that belongs to the cluster.
+    #[must_use]
+    pub fn objects(&self, identity: &Identity, cluster: &EtcdCluster) -> Objects {
+        let namespace = identity.namespace.as_str();
+        let live = LiveObjects {
+            config_map: get(&self.config_maps, &identity.config_map(), namespace),
+            stateful_set: get(&self.stateful_sets, &identity.name, namespace),
+            services: [identity.peer_service(), identity.client_service()]
+                .into_iter()
+                .filter_map(|name| Some((name.clone(), get(&self.services, &name, namespace)?)))
+                .collect(),
+            budget: get(&self.budgets, &identity.name, namespace),
+            claims: (0..=crate::api::MAX_SIZE)
+                .filter_map(|o| Some((o, get(&self.claims, &identity.claim(o), namespace)?)))
+                .collect(),
+        };
+        let pods = (0..=crate::api::MAX_SIZE)
+            .filter_map(|o| {
+                Some((
+                    o,
+                    pod_view(&get(&self.pods, &identity.member(o), namespace)?),
+                ))
+            })
+            .collect();
+        let observed = Observed {
+            pods,
+            claims: live
+                .claims
+                .iter()
+                .map(|(o, claim)| (*o, claim_view(claim)))
+                .collect(),
+            stateful_set: live
+                .stateful_set
+                .as_ref()
+                .map(|set| set_view(set, identity)),
+            config: live
+                .config_map
+                .as_ref()
+                .map(|config| config.data.clone().unwrap_or_default()),
+            status: cluster
+                .status
+                .clone()
+                .unwrap_or_else(EtcdClusterStatus::default),
+            ..Observed::default()
+        };
+        Objects { observed, live }
+    }
+}
+
+/// Asks every member of the picture for its own word, and one of them for the membership.
+pub async fn observe(
+    mut observed: Observed,
+    dial: &dyn Dial,
+    connections: &Connections,
+) -> Observed {
+    let asked = observed
+        .pods
+        .iter()
+        .filter(|(_, pod)| pod.ip.is_some())
+        .map(async |(ordinal, pod)| (*ordinal, report(dial, connections, pod).await));
+    observed.reports = join_all(asked).await.into_iter().collect();
+    observed.membership = membership(&observed, dial, connections).await;
+    observed
+}
+
+async fn report(
+    dial: &dyn Dial,
+    connections: &Connections,
+    pod: &PodView,
+) -> Result<MemberReport, String> {
+    let client = connections.to(dial, pod).await?;
+    client.report().await.map_err(|failed| {
+        connections.forget(pod);
+        chain(&failed)
+    })
+}
+
+/// Asks voters that see a leader, the leader first, until one answers for a majority.
+async fn membership(observed: &Observed, dial: &dyn Dial, connections: &Connections) -> Membership {
+    let leader = observed.leader();
+    let mut candidates: Vec<(&PodView, &MemberReport)> = observed
+        .reports
+        .iter()
+        .filter_map(|(ordinal, report)| Some((observed.pods.get(ordinal)?, report.as_ref().ok()?)))
+        .filter(|(_, report)| !report.learner && report.leader.is_some())
+        .collect();
+    candidates.sort_by_key(|(_, report)| Some(report.member_id) != leader);
+    let mut why = "no member answers that sees a leader".to_owned();
+    for (pod, report) in candidates {
+        let answer = match connections.to(dial, pod).await {
+            Ok(client) => client.membership().await.map_err(|failed| chain(&failed)),
+            Err(error) => Err(error),
+        };
+        match answer {
+            Ok(members) => {
+                return Membership::Known {
+                    cluster_id: report.cluster_id,
+                    members,
+                };
+            }
+            Err(error) => why = error,
+        }
+    }
+    Membership::Unknown { why }
+}
+
+fn get<K>(store: &Store<K>, name: &str, namespace: &str) -> Option<K>
+where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
+    store
+        .get(&ObjectRef::new(name).within(namespace))
+        .map(|found| found.as_ref().clone())
+}
+
+fn pod_view(pod: &Pod) -> PodView {
+    let status = pod.status.as_ref();
+    let container = status
+        .and_then(|status| status.container_statuses.as_ref())
+        .and_then(|statuses| statuses.iter().find(|container| container.name == "etcd"));
+    let state = container.and_then(|container| container.state.as_ref());
+    let waiting = state
+        .and_then(|state| state.waiting.as_ref())
+        .and_then(|waiting| {
+            let reason = waiting.reason.clone()?;
+            Some(match &waiting.message {
+                Some(message) => format!("{reason}: {message}"),
+                None => reason,
+            })
+        });
+    let unscheduled = status
+        .and_then(|status| status.conditions.as_ref())
+        .and_then(|conditions| conditions.iter().find(|c| c.type_ == "PodScheduled"))
+        .filter(|condition| condition.status == "False")
+        .map(|condition| {
+            let message = condition.message.clone().unwrap_or_default();
+            format!(
+                "{}: {message}",
+                condition.reason.clone().unwrap_or_default()
+            )
+        });
+    PodView {
+        uid: pod.uid().unwrap_or_default(),
+        ip: status
+            .and_then(|status| status.pod_ip.clone())
+            .filter(|ip| !ip.is_empty()),
+        created: pod
+            .metadata
+            .creation_timestamp
+            .as_ref()
+            .map(|created| created.0),
+        terminating: pod.metadata.deletion_timestamp.is_some(),
+        running: state.is_some_and(|state| state.running.is_some()),
+        trouble: unscheduled.or(waiting),
+    }
+}
+
+fn claim_view(claim: &PersistentVolumeClaim) -> ClaimView {
+    ClaimView {
+        uid: claim.uid().unwrap_or_default(),
+        terminating: claim.metadata.deletion_timestamp.is_some(),
+    }
+}
+
+fn set_view(set: &StatefulSet, identity: &Identity) -> StatefulSetView {
+    let replicas = set
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.replicas)
+        .unwrap_or(1);
+    StatefulSetView {
+        uid: set.uid().unwrap_or_default(),
+        replicas: u32::try_from(replicas).unwrap_or(0),
+        terminating: set.metadata.deletion_timestamp.is_some(),
+        owned: set
+            .owner_references()
+            .iter()
+            .any(|owner| owner.uid == identity.uid),
+    }
+}
+
+/// An error with its causes, on one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        next = cause.source();
+    }
+    text
+}

@@ -1,0 +1,151 @@
+//! What is: Kubernetes objects and every member's own word.
+//!
+//! Owns: the picture of one cluster that the planner decides on.
+//! Always holds: the membership counts only when it came from a linearizable read; otherwise it is
+//! *unknown*, which is never read as *empty*.
+//! Deliberately does not know: what is wanted.
+
+mod look;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use k8s_openapi::api::{
+    apps::v1::StatefulSet,
+    core::v1::{ConfigMap, PersistentVolumeClaim, Service},
+    policy::v1::PodDisruptionBudget,
+};
+
+use crate::{
+    api::EtcdClusterStatus,
+    etcd::{Member, MemberReport},
+};
+
+pub(crate) use look::chain;
+pub use look::{CachesClosed, Connections, Objects, Stores, observe};
+
+/// One cluster, as seen just now.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observed {
+    /// Pods by ordinal.
+    pub pods: BTreeMap<u32, PodView>,
+    /// Volumes by ordinal.
+    pub claims: BTreeMap<u32, ClaimView>,
+    /// The StatefulSet, if there is one.
+    pub stateful_set: Option<StatefulSetView>,
+    /// The members' configuration files: name to content. None when the ConfigMap is not there.
+    pub config: Option<BTreeMap<String, String>>,
+    /// What each pod's member says of itself, by ordinal; absent for pods without an address.
+    pub reports: BTreeMap<u32, Result<MemberReport, String>>,
+    /// The membership.
+    pub membership: Membership,
+    /// The status as last written.
+    pub status: EtcdClusterStatus,
+}
+
+/// The live objects that are compared with what they should be.
+#[derive(Clone, Debug, Default)]
+pub struct LiveObjects {
+    /// Members' configuration.
+    pub config_map: Option<ConfigMap>,
+    /// The members' pods.
+    pub stateful_set: Option<StatefulSet>,
+    /// Services by name.
+    pub services: BTreeMap<String, Service>,
+    /// Disruption budget.
+    pub budget: Option<PodDisruptionBudget>,
+    /// Volume claims by ordinal.
+    pub claims: BTreeMap<u32, PersistentVolumeClaim>,
+}
+
+/// What matters of a pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PodView {
+    /// Its UID.
+    pub uid: String,
+    /// Its address, once it has one.
+    pub ip: Option<String>,
+    /// When it was created.
+    pub created: Option<Timestamp>,
+    /// Whether it is being deleted.
+    pub terminating: bool,
+    /// Whether its container runs.
+    pub running: bool,
+    /// Why it does not run, in the kubelet's or the scheduler's words.
+    pub trouble: Option<String>,
+}
+
+/// What matters of a volume claim.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClaimView {
+    /// Its UID.
+    pub uid: String,
+    /// Whether it is being deleted.
+    pub terminating: bool,
+}
+
+/// What matters of the StatefulSet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StatefulSetView {
+    /// Its UID.
+    pub uid: String,
+    /// Wanted pods.
+    pub replicas: u32,
+    /// Whether it is being deleted.
+    pub terminating: bool,
+    /// Whether this cluster owns it: a StatefulSet of the same name may be somebody else's.
+    pub owned: bool,
+}
+
+/// What is known of the membership.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Membership {
+    /// Not known, and why.
+    #[default]
+    NotAsked,
+    /// Nobody could answer for a majority.
+    Unknown {
+        /// In the words of the last member that was asked.
+        why: String,
+    },
+    /// As a linearizable read told it.
+    Known {
+        /// The cluster's ID.
+        cluster_id: u64,
+        /// Every member.
+        members: Vec<Member>,
+    },
+}
+
+impl Membership {
+    /// The members, if they are known.
+    #[must_use]
+    pub fn members(&self) -> Option<&[Member]> {
+        match self {
+            Self::Known { members, .. } => Some(members),
+            Self::NotAsked | Self::Unknown { .. } => None,
+        }
+    }
+}
+
+impl Observed {
+    /// The report of the member with this ID, if its pod answered as that very member.
+    #[must_use]
+    pub fn report_of(&self, id: u64) -> Option<&MemberReport> {
+        self.reports
+            .values()
+            .flatten()
+            .find(|report| report.member_id == id)
+    }
+
+    /// The leader that the members agree on: the one named in the highest term.
+    #[must_use]
+    pub fn leader(&self) -> Option<u64> {
+        self.reports
+            .values()
+            .flatten()
+            .filter_map(|report| Some((report.term, report.leader?)))
+            .max_by_key(|(term, _)| *term)
+            .map(|(_, leader)| leader)
+    }
+}

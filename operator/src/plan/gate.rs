@@ -1,0 +1,163 @@
+//! The one safety gate: after this, do the verified healthy voters still hold quorum?
+//!
+//! Owns: quorum arithmetic and the judgement of who is healthy.
+//! Always holds: computed once per pass; every step that changes voters asks it.
+//! Deliberately does not know: why a step wants to change them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    etcd::{Member, MemberReport},
+    observe::Observed,
+};
+
+/// Voters that make a majority of `voters` (etcd FAQ, "What is failure tolerance").
+#[must_use]
+pub fn quorum(voters: usize) -> usize {
+    voters / 2 + 1
+}
+
+/// Why a step was not let through.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{healthy} healthy of {voters} voters would be left, {needed} are needed")]
+pub struct Refusal {
+    /// Healthy voters afterwards.
+    pub healthy: usize,
+    /// Voters afterwards.
+    pub voters: usize,
+    /// Quorum afterwards.
+    pub needed: usize,
+}
+
+/// Who votes and who of them was seen healthy just now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gate {
+    voters: BTreeMap<u64, bool>,
+}
+
+impl Gate {
+    /// Judges every voter of the membership by its own report.
+    #[must_use]
+    pub fn new(observed: &Observed, members: &[Member]) -> Self {
+        let leader = observed.leader();
+        let pods = running_members(observed);
+        let voters = members
+            .iter()
+            .filter(|member| !member.learner)
+            .map(|member| {
+                let report = observed.report_of(member.id);
+                let healthy = report.is_some_and(|report| healthy(report, leader))
+                    && pods.contains(&member.id);
+                (member.id, healthy)
+            })
+            .collect();
+        Self { voters }
+    }
+
+    /// Voters seen healthy.
+    #[must_use]
+    pub fn healthy(&self) -> usize {
+        self.voters.values().filter(|healthy| **healthy).count()
+    }
+
+    /// All voters.
+    #[must_use]
+    pub fn voters(&self) -> usize {
+        self.voters.len()
+    }
+
+    /// Whether this voter was seen healthy.
+    #[must_use]
+    pub fn is_healthy(&self, id: u64) -> bool {
+        self.voters.get(&id).copied().unwrap_or(false)
+    }
+
+    /// Voters that were not.
+    pub fn sick(&self) -> impl Iterator<Item = u64> + '_ {
+        self.voters
+            .iter()
+            .filter(|(_, healthy)| !**healthy)
+            .map(|(id, _)| *id)
+    }
+
+    /// Whether a majority answers.
+    #[must_use]
+    pub fn has_quorum(&self) -> bool {
+        self.healthy() >= quorum(self.voters())
+    }
+
+    /// May this voter be removed?
+    ///
+    /// # Errors
+    /// The arithmetic that speaks against it.
+    pub fn removal(&self, id: u64) -> Result<(), Refusal> {
+        let leaving = usize::from(self.voters.contains_key(&id));
+        let sound = usize::from(self.is_healthy(id));
+        Self::judge(self.healthy() - sound, self.voters() - leaving)
+    }
+
+    /// May a learner that answers become a voter?
+    ///
+    /// # Errors
+    /// The arithmetic that speaks against it.
+    pub fn promotion(&self) -> Result<(), Refusal> {
+        Self::judge(self.healthy() + 1, self.voters() + 1)
+    }
+
+    fn judge(healthy: usize, voters: usize) -> Result<(), Refusal> {
+        let needed = quorum(voters);
+        if voters > 0 && healthy >= needed {
+            Ok(())
+        } else {
+            Err(Refusal {
+                healthy,
+                voters,
+                needed,
+            })
+        }
+    }
+}
+
+/// Healthy: sees the same leader as the rest, and complains of nothing.
+fn healthy(report: &MemberReport, leader: Option<u64>) -> bool {
+    report.leader.is_some() && report.leader == leader && report.errors.is_empty()
+}
+
+fn running_members(observed: &Observed) -> BTreeSet<u64> {
+    observed
+        .pods
+        .iter()
+        .filter(|(_, pod)| pod.running && !pod.terminating)
+        .filter_map(|(ordinal, _)| Some(observed.reports.get(ordinal)?.as_ref().ok()?.member_id))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gate(voters: &[bool]) -> Gate {
+        Gate {
+            voters: (1..).zip(voters.iter().copied()).collect(),
+        }
+    }
+
+    #[test]
+    fn the_last_voter_is_never_let_go() {
+        assert!(gate(&[true]).removal(1).is_err());
+    }
+
+    #[test]
+    fn a_healthy_voter_stays_while_another_is_sick_and_needed() {
+        assert!(gate(&[true, true, false]).removal(1).is_err());
+        assert!(gate(&[true, true, false]).removal(3).is_ok());
+        assert!(gate(&[true, true, true]).removal(1).is_ok());
+    }
+
+    #[test]
+    fn promotion_keeps_a_majority_of_healthy_voters() {
+        assert!(gate(&[true]).promotion().is_ok());
+        assert!(gate(&[true, true, false]).promotion().is_ok());
+        assert!(gate(&[true, false, false]).promotion().is_err());
+    }
+}

@@ -1,0 +1,156 @@
+//! Growth: learner first, promoted when it has caught up.
+//!
+//! Owns: which member is added when, and when a learner becomes a voter.
+//! Always holds: voters grow one at a time. A learner never touches quorum and never blocks an
+//! add, so where etcd allows two learners (3.6), the second is added while the first still is one.
+//! Deliberately does not know: pods; they follow the membership.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Action, Cluster, Removal, Step, Waiting};
+use crate::{etcd::Member, validate::Desired};
+
+/// A learner that has not become a voter this long after its pod was created is removed and added
+/// anew: it blocks every other change of the membership.
+pub(super) const LEARNER_DEADLINE: SignedDuration = SignedDuration::from_mins(5);
+
+/// A learner this old is promoted without a second one beside it: etcd has refused the second for
+/// longer than its own rule (voters connected for 5 s) explains, so less than all is well.
+const PATIENCE_FOR_A_SECOND: SignedDuration = SignedDuration::from_secs(15);
+
+/// etcd itself promotes at 90 % of the leader's index; this spares it calls that it would refuse.
+const CLOSE_ENOUGH: u64 = 1000;
+
+/// Promotes the learner that is ready, or says what it lacks.
+pub(super) fn settle_learners(desired: &Desired, cluster: &Cluster<'_>, now: Timestamp) -> Step {
+    let mut first_wait = None;
+    for (ordinal, member) in cluster.learners() {
+        if ordinal >= desired.size {
+            return remove(ordinal, member, Removal::ScaleDown);
+        }
+        if let Some(second) = second_learner(desired, cluster, now) {
+            return Step::Act(second);
+        }
+        match promote(cluster, ordinal, member, now) {
+            Step::Wait(waiting) => first_wait = first_wait.or(Some(waiting)),
+            decided => return decided,
+        }
+    }
+    first_wait.map_or(Step::Settled, Step::Wait)
+}
+
+fn promote(cluster: &Cluster<'_>, ordinal: u32, member: &Member, now: Timestamp) -> Step {
+    let name = cluster.desired.identity.member(ordinal);
+    let created = cluster
+        .observed
+        .pods
+        .get(&ordinal)
+        .and_then(|pod| pod.created);
+    if created.is_some_and(|created| now.duration_since(created) > LEARNER_DEADLINE) {
+        return remove(ordinal, member, Removal::LearnerLate);
+    }
+    let report = match cluster.observed.report_of(member.id) {
+        Some(report) if member.started() => report,
+        _ => {
+            let trouble = cluster.trouble_of(ordinal);
+            return Step::Wait(Waiting::LearnerStarting {
+                member: name,
+                trouble,
+            });
+        }
+    };
+    let leader = cluster
+        .observed
+        .leader()
+        .and_then(|id| cluster.observed.report_of(id));
+    let behind = leader.map_or(0, |leader| {
+        leader.raft_index.saturating_sub(report.applied_index)
+    });
+    if behind > CLOSE_ENOUGH {
+        return Step::Wait(Waiting::LearnerBehind {
+            member: name,
+            entries: behind,
+        });
+    }
+    match cluster.gate.promotion() {
+        Ok(()) => Step::Act(Action::Promote {
+            ordinal,
+            id: member.id,
+        }),
+        Err(refusal) => Step::Wait(Waiting::QuorumAtRisk {
+            step: format!("promote {name}"),
+            refusal,
+        }),
+    }
+}
+
+/// A second learner beside the first: only where etcd allows it, the first has started (members
+/// that start together wait for each other's names), and every voter is well.
+fn second_learner(desired: &Desired, cluster: &Cluster<'_>, now: Timestamp) -> Option<Action> {
+    let learners: Vec<_> = cluster.learners().collect();
+    let wanted = usize::try_from(desired.size).unwrap_or(usize::MAX);
+    let fits = learners.len() < desired.version.learner_limit() && cluster.members.len() < wanted;
+    let first_started = learners.iter().all(|(_, learner)| learner.started());
+    let first_is_young = learners.iter().all(|(ordinal, _)| {
+        let created = cluster
+            .observed
+            .pods
+            .get(ordinal)
+            .and_then(|pod| pod.created);
+        created.is_none_or(|created| now.duration_since(created) <= PATIENCE_FOR_A_SECOND)
+    });
+    if !fits || !first_started || !first_is_young || cluster.gate.sick().next().is_some() {
+        return None;
+    }
+    match add(cluster) {
+        Step::Act(action) => Some(action),
+        Step::Wait(_) | Step::Settled => None,
+    }
+}
+
+/// Adds the next member when nothing else is going on.
+pub(super) fn grow(desired: &Desired, cluster: &Cluster<'_>) -> Step {
+    if cluster.voter_count() >= desired.size || cluster.learners().next().is_some() {
+        return Step::Settled;
+    }
+    if !cluster.gate.has_quorum() {
+        return Step::Wait(Waiting::MembershipUnknown {
+            why: "too few voters answer".to_owned(),
+            trouble: None,
+        });
+    }
+    add(cluster)
+}
+
+/// The lowest free ordinal, once nothing is left of whoever had it before.
+fn add(cluster: &Cluster<'_>) -> Step {
+    let ordinal = (0..)
+        .find(|o| !cluster.members.contains_key(o))
+        .unwrap_or(0);
+    let leftover = |what| {
+        Step::Wait(Waiting::Leftovers {
+            member: cluster.desired.identity.member(ordinal),
+            what,
+        })
+    };
+    if cluster.observed.pods.contains_key(&ordinal) && ordinal > cluster.highest_ordinal() {
+        return leftover("pod");
+    }
+    if cluster
+        .observed
+        .claims
+        .get(&ordinal)
+        .is_some_and(|claim| claim.terminating)
+    {
+        return leftover("volume");
+    }
+    Step::Act(Action::AddLearner { ordinal })
+}
+
+fn remove(ordinal: u32, member: &Member, why: Removal) -> Step {
+    Step::Act(Action::RemoveMember {
+        ordinal,
+        id: member.id,
+        why,
+    })
+}

@@ -1,0 +1,388 @@
+//! What to do next, and why not more.
+//!
+//! Owns: the order of work. A plan has the declared state of Kubernetes objects, at most one
+//! action on the membership, and, when it waits, the reason as data.
+//! Always holds: `plan` is a synchronous function of its arguments. Voters change one at a time;
+//! pods follow the membership, never the other way round; what is unknown is left alone.
+//! Deliberately does not know: how anything is read or written.
+
+pub mod audit;
+mod bootstrap;
+mod gate;
+mod grow;
+mod shrink;
+mod waiting;
+
+use std::{collections::BTreeMap, fmt};
+
+use jiff::Timestamp;
+
+pub use gate::{Gate, Refusal, quorum};
+pub use waiting::Waiting;
+
+use crate::{
+    build::member_config,
+    etcd::Member,
+    observe::{Membership, Observed},
+    validate::Desired,
+};
+
+/// What to do next.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// The members' configuration files as they should be; None leaves them as they are.
+    pub config: Option<BTreeMap<String, String>>,
+    /// Pods that the StatefulSet should have; None leaves it as it is, or absent.
+    pub replicas: Option<u32>,
+    /// Voters that the disruption budget protects.
+    pub protected_voters: u32,
+    /// The one change to make, if any.
+    pub action: Option<Action>,
+    /// What stands in the way of more.
+    pub waiting: Option<Waiting>,
+}
+
+/// A change of the cluster. A plan has at most one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// `MemberAdd` as learner.
+    AddLearner {
+        /// Ordinal of the new member.
+        ordinal: u32,
+    },
+    /// `MemberPromote`.
+    Promote {
+        /// Ordinal of the learner.
+        ordinal: u32,
+        /// Its ID.
+        id: u64,
+    },
+    /// Hand leadership over, so that removing the leader costs no election.
+    MoveLeader {
+        /// Ordinal of the leader.
+        from: u32,
+        /// Ordinal of the member that takes over.
+        to: u32,
+        /// ID of the member that takes over.
+        id: u64,
+    },
+    /// `MemberRemove`.
+    RemoveMember {
+        /// Ordinal of the member.
+        ordinal: u32,
+        /// Its ID.
+        id: u64,
+        /// Why it goes.
+        why: Removal,
+    },
+    /// Delete the volume of a member that is no more.
+    DeleteClaim {
+        /// Ordinal that the member had.
+        ordinal: u32,
+        /// UID of the claim: another claim of the same name must survive.
+        uid: String,
+    },
+}
+
+/// Why a member is removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// Fewer members are wanted.
+    ScaleDown,
+    /// A learner that did not start or catch up in time; it is added anew afterwards.
+    LearnerLate,
+}
+
+impl Action {
+    /// A stable word for the event.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::AddLearner { .. } => "MemberAdded",
+            Self::Promote { .. } => "MemberPromoted",
+            Self::MoveLeader { .. } => "LeaderMoved",
+            Self::RemoveMember { .. } => "MemberRemoved",
+            Self::DeleteClaim { .. } => "VolumeDeleted",
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AddLearner { ordinal } => write!(f, "add member {ordinal} as learner"),
+            Self::Promote { ordinal, .. } => write!(f, "promote member {ordinal}"),
+            Self::MoveLeader { from, to, .. } => {
+                write!(f, "move leadership from member {from} to member {to}")
+            }
+            Self::RemoveMember {
+                ordinal,
+                why: Removal::ScaleDown,
+                ..
+            } => {
+                write!(f, "remove member {ordinal}")
+            }
+            Self::RemoveMember {
+                ordinal,
+                why: Removal::LearnerLate,
+                ..
+            } => {
+                write!(f, "remove learner {ordinal}, which missed its deadline")
+            }
+            Self::DeleteClaim { ordinal, .. } => write!(f, "delete the volume of member {ordinal}"),
+        }
+    }
+}
+
+/// Decides what to do next.
+#[must_use]
+pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
+    if desired.deleting {
+        return Plan::default();
+    }
+    if observed.stateful_set.as_ref().is_some_and(|set| !set.owned) {
+        return Plan::wait(Waiting::NotOurs {
+            name: desired.identity.name.clone(),
+        });
+    }
+    match &observed.membership {
+        Membership::Known {
+            cluster_id,
+            members,
+        } => known(desired, observed, now, *cluster_id, members),
+        Membership::Unknown { why } => unknown(desired, observed, why),
+        Membership::NotAsked => unknown(desired, observed, "no member runs"),
+    }
+}
+
+/// Nobody answers for a majority: nothing is changed that could make it worse.
+fn unknown(desired: &Desired, observed: &Observed, why: &str) -> Plan {
+    if !bootstrap::happened(observed) {
+        return bootstrap::plan(desired, observed);
+    }
+    let files = observed.config.as_ref().map_or(0, BTreeMap::len);
+    let from_files = u32::try_from(files).unwrap_or(u32::MAX);
+    let live = observed.stateful_set.as_ref().map_or(0, |set| set.replicas);
+    if desired.size == 0 {
+        return Plan {
+            replicas: Some(0),
+            protected_voters: from_files,
+            waiting: (live > 0 || !observed.pods.is_empty()).then_some(Waiting::Stopping),
+            ..Plan::default()
+        };
+    }
+    Plan {
+        // Back from size 0, or the StatefulSet was deleted: as many pods as have a configuration.
+        replicas: (observed.config.is_some() && live < from_files).then_some(from_files),
+        protected_voters: from_files,
+        waiting: Some(Waiting::MembershipUnknown {
+            why: why.to_owned(),
+            trouble: first_trouble(desired, observed),
+        }),
+        ..Plan::default()
+    }
+}
+
+fn known(
+    desired: &Desired,
+    observed: &Observed,
+    now: Timestamp,
+    cluster_id: u64,
+    members: &[Member],
+) -> Plan {
+    let expected = observed.status.cluster_id.as_deref();
+    let found = format!("{cluster_id:x}");
+    if let Some(expected) = expected.filter(|expected| *expected != found) {
+        return Plan::wait(Waiting::OtherCluster {
+            expected: expected.to_owned(),
+            found,
+        });
+    }
+    let Some(cluster) = Cluster::of(desired, observed, members) else {
+        return Plan::wait(Waiting::ForeignMember {
+            peer_urls: foreign_urls(desired, members),
+        });
+    };
+    if desired.size == 0 {
+        return Plan {
+            config: Some(member_config::files(desired, &cluster.ids())),
+            replicas: Some(0),
+            protected_voters: cluster.voter_count(),
+            waiting: Some(Waiting::Stopping),
+            ..Plan::default()
+        };
+    }
+    let mut plan = Plan {
+        config: Some(member_config::files(desired, &cluster.ids())),
+        replicas: Some(cluster.highest_ordinal() + 1),
+        protected_voters: cluster.voter_count().max(desired.size),
+        ..Plan::default()
+    };
+    match next_step(desired, &cluster, now) {
+        Step::Act(action) => plan.action = Some(action),
+        Step::Wait(waiting) => plan.waiting = Some(waiting),
+        Step::Settled => {}
+    }
+    plan
+}
+
+/// The order of work: what was begun comes first, then growth, then shrinking, then cleaning up.
+fn next_step(desired: &Desired, cluster: &Cluster<'_>, now: Timestamp) -> Step {
+    let steps: [&dyn Fn() -> Step; 4] = [
+        &|| grow::settle_learners(desired, cluster, now),
+        &|| shrink::clean_up(cluster),
+        &|| grow::grow(desired, cluster),
+        &|| shrink::shrink(desired, cluster),
+    ];
+    let mut waiting = None;
+    for step in steps {
+        match step() {
+            Step::Act(action) => return Step::Act(action),
+            Step::Wait(reason) => waiting = waiting.or(Some(reason)),
+            Step::Settled => {}
+        }
+    }
+    waiting.map_or_else(|| sick_voter(cluster), Step::Wait)
+}
+
+/// At the wanted size, yet somebody does not answer.
+fn sick_voter(cluster: &Cluster<'_>) -> Step {
+    match cluster.gate.sick().next() {
+        Some(id) => Step::Wait(Waiting::VoterUnhealthy {
+            member: cluster.name_of(id),
+            why: cluster.why_unhealthy(id),
+        }),
+        None => Step::Settled,
+    }
+}
+
+/// What one rule has to say.
+enum Step {
+    Act(Action),
+    Wait(Waiting),
+    Settled,
+}
+
+/// A cluster whose membership is known, every member matched with its ordinal.
+struct Cluster<'a> {
+    desired: &'a Desired,
+    observed: &'a Observed,
+    members: BTreeMap<u32, &'a Member>,
+    gate: Gate,
+}
+
+impl<'a> Cluster<'a> {
+    /// None when a member is not one of ours, or two claim one ordinal.
+    fn of(desired: &'a Desired, observed: &'a Observed, list: &'a [Member]) -> Option<Self> {
+        let mut members = BTreeMap::new();
+        for member in list {
+            let ordinal = member
+                .peer_urls
+                .iter()
+                .find_map(|url| desired.identity.ordinal_of_url(url))?;
+            if members.insert(ordinal, member).is_some() {
+                return None;
+            }
+        }
+        let gate = Gate::new(observed, list);
+        (!members.is_empty()).then_some(Self {
+            desired,
+            observed,
+            members,
+            gate,
+        })
+    }
+
+    fn ids(&self) -> BTreeMap<u32, u64> {
+        self.members
+            .iter()
+            .map(|(ordinal, member)| (*ordinal, member.id))
+            .collect()
+    }
+
+    fn voters(&self) -> impl Iterator<Item = (u32, &'a Member)> + '_ {
+        self.members
+            .iter()
+            .filter(|(_, m)| !m.learner)
+            .map(|(ordinal, m)| (*ordinal, *m))
+    }
+
+    fn learners(&self) -> impl Iterator<Item = (u32, &'a Member)> + '_ {
+        self.members
+            .iter()
+            .filter(|(_, m)| m.learner)
+            .map(|(ordinal, m)| (*ordinal, *m))
+    }
+
+    fn voter_count(&self) -> u32 {
+        u32::try_from(self.voters().count()).unwrap_or(u32::MAX)
+    }
+
+    fn highest_ordinal(&self) -> u32 {
+        self.members.keys().next_back().copied().unwrap_or(0)
+    }
+
+    fn name_of(&self, id: u64) -> String {
+        let found = self.members.iter().find(|(_, member)| member.id == id);
+        found.map_or_else(
+            || format!("{id:x}"),
+            |(ordinal, _)| self.desired.identity.member(*ordinal),
+        )
+    }
+
+    fn trouble_of(&self, ordinal: u32) -> Option<String> {
+        self.observed
+            .pods
+            .get(&ordinal)
+            .and_then(|pod| pod.trouble.clone())
+    }
+
+    fn why_unhealthy(&self, id: u64) -> String {
+        let ordinal = self
+            .members
+            .iter()
+            .find(|(_, m)| m.id == id)
+            .map(|(ordinal, _)| *ordinal);
+        let pod = ordinal.and_then(|ordinal| self.observed.pods.get(&ordinal));
+        let report = ordinal.and_then(|ordinal| self.observed.reports.get(&ordinal));
+        match (pod, report) {
+            (None, _) => "it has no pod".to_owned(),
+            (Some(pod), _) if pod.terminating => "its pod is being deleted".to_owned(),
+            (Some(pod), _) if pod.trouble.is_some() => pod.trouble.clone().unwrap_or_default(),
+            (_, Some(Err(why))) => why.clone(),
+            (_, Some(Ok(report))) => match report.errors.first() {
+                Some(error) => error.clone(),
+                None => "it does not see the leader that the others see".to_owned(),
+            },
+            (_, None) => "its pod has no address yet".to_owned(),
+        }
+    }
+}
+
+fn foreign_urls(desired: &Desired, members: &[Member]) -> Vec<String> {
+    members
+        .iter()
+        .filter(|m| {
+            !m.peer_urls
+                .iter()
+                .any(|u| desired.identity.ordinal_of_url(u).is_some())
+        })
+        .flat_map(|member| member.peer_urls.clone())
+        .collect()
+}
+
+fn first_trouble(desired: &Desired, observed: &Observed) -> Option<String> {
+    observed.pods.iter().find_map(|(ordinal, pod)| {
+        let trouble = pod.trouble.as_ref()?;
+        Some(format!("{}: {trouble}", desired.identity.member(*ordinal)))
+    })
+}
+
+impl Plan {
+    fn wait(waiting: Waiting) -> Self {
+        Self {
+            waiting: Some(waiting),
+            ..Self::default()
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! Telling the truth: status and conditions.
+//!
+//! Owns: what users read of the cluster.
+//! Always holds: every pass writes what was seen in that very pass, also when etcd does not
+//! answer. `readyReplicas` counts voters that answered healthy just now and whose container runs.
+//! Deliberately does not know: how the pass got there.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+use crate::{
+    api::{EtcdClusterStatus, MemberRole, MemberStatus, Phase, selector_labels},
+    etcd::Member,
+    execute::Outcome,
+    observe::{Membership, Observed},
+    plan::{Gate, Plan, Waiting},
+    validate::{Desired, Invalid},
+};
+
+/// A majority answers, so clients are served.
+pub const AVAILABLE: &str = "Available";
+/// The cluster is on its way to what is wanted.
+pub const PROGRESSING: &str = "Progressing";
+/// Something is wrong.
+pub const DEGRADED: &str = "Degraded";
+
+/// The status after one pass.
+#[must_use]
+pub fn status(
+    desired: &Desired,
+    observed: &Observed,
+    plan: &Plan,
+    outcome: &Outcome,
+    now: Timestamp,
+) -> EtcdClusterStatus {
+    let previous = &observed.status;
+    let members = observed.membership.members().unwrap_or_default();
+    let gate = Gate::new(observed, members);
+    let settled = is_settled(desired, plan, outcome, &gate);
+    let selector: Vec<String> = selector_labels(&desired.identity.name)
+        .into_iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    let known_id = match &observed.membership {
+        Membership::Known { cluster_id, .. } => Some(format!("{cluster_id:x}")),
+        Membership::Unknown { .. } | Membership::NotAsked => None,
+    };
+    EtcdClusterStatus {
+        phase: phase(desired, observed, &gate, settled),
+        ready_replicas: u32::try_from(gate.healthy()).unwrap_or(u32::MAX),
+        replicas: match &observed.membership {
+            Membership::Known { members, .. } => u32::try_from(members.len()).unwrap_or(u32::MAX),
+            Membership::Unknown { .. } | Membership::NotAsked => previous.replicas,
+        },
+        observed_generation: desired.generation,
+        // Written once and never again: what does not match it is another cluster.
+        cluster_id: previous.cluster_id.clone().or(known_id),
+        leader_id: observed.leader().map(|id| format!("{id:x}")),
+        endpoints: vec![desired.identity.endpoint()],
+        selector: Some(selector.join(",")),
+        members: member_statuses(desired, observed, &gate),
+        conditions: conditions(desired, observed, plan, outcome, &gate, now),
+    }
+}
+
+/// The status for a spec that cannot be planned: what was last seen, and what to mend.
+#[must_use]
+pub fn refused(
+    previous: &EtcdClusterStatus,
+    invalid: &Invalid,
+    now: Timestamp,
+) -> EtcdClusterStatus {
+    let mut status = previous.clone();
+    let degraded = truth(DEGRADED, true, "InvalidSpec", invalid.to_string());
+    status.conditions = stamp(previous, vec![degraded], None, now);
+    status
+}
+
+fn is_settled(desired: &Desired, plan: &Plan, outcome: &Outcome, gate: &Gate) -> bool {
+    let wanted = usize::try_from(desired.size).unwrap_or(usize::MAX);
+    matches!(outcome, Outcome::Nothing) && plan.waiting.is_none() && gate.voters() == wanted
+}
+
+fn phase(desired: &Desired, observed: &Observed, gate: &Gate, settled: bool) -> Phase {
+    let previous = observed.status.phase;
+    let wanted = usize::try_from(desired.size).unwrap_or(usize::MAX);
+    if desired.deleting {
+        Phase::Deleting
+    } else if desired.size == 0 {
+        if observed.pods.is_empty() {
+            Phase::Stopped
+        } else {
+            Phase::Scaling
+        }
+    } else if settled {
+        Phase::Running
+    } else if previous == Phase::Creating {
+        Phase::Creating
+    } else if observed.membership.members().is_none() {
+        Phase::Failed
+    } else if gate.voters() == wanted && gate.has_quorum() && previous == Phase::Running {
+        // A member that is briefly away does not change what the cluster is; `Degraded` tells.
+        Phase::Running
+    } else if gate.has_quorum() {
+        Phase::Scaling
+    } else {
+        Phase::Failed
+    }
+}
+
+fn member_statuses(desired: &Desired, observed: &Observed, gate: &Gate) -> Vec<MemberStatus> {
+    let Some(members) = observed.membership.members() else {
+        return observed
+            .status
+            .members
+            .iter()
+            .map(|member| last_seen(desired, observed, member))
+            .collect();
+    };
+    let mut sorted: BTreeMap<(Option<u32>, u64), &Member> = BTreeMap::new();
+    for member in members {
+        let ordinal = member
+            .peer_urls
+            .iter()
+            .find_map(|u| desired.identity.ordinal_of_url(u));
+        sorted.insert((ordinal, member.id), member);
+    }
+    sorted
+        .into_iter()
+        .map(|((ordinal, _), member)| member_status(desired, observed, gate, ordinal, member))
+        .collect()
+}
+
+fn member_status(
+    desired: &Desired,
+    observed: &Observed,
+    gate: &Gate,
+    ordinal: Option<u32>,
+    member: &Member,
+) -> MemberStatus {
+    let report = observed.report_of(member.id);
+    let healthy = if member.learner {
+        report.is_some()
+    } else {
+        gate.is_healthy(member.id)
+    };
+    let role = match report {
+        None => MemberRole::Unknown,
+        Some(_) if member.learner => MemberRole::Learner,
+        Some(_) if observed.leader() == Some(member.id) => MemberRole::Leader,
+        Some(_) => MemberRole::Follower,
+    };
+    MemberStatus {
+        name: ordinal.map_or_else(|| member.name.clone(), |o| desired.identity.member(o)),
+        id: format!("{:x}", member.id),
+        role,
+        healthy,
+        version: report.map(|report| report.version.clone()),
+        message: ordinal
+            .filter(|_| !healthy)
+            .and_then(|ordinal| trouble(observed, ordinal)),
+    }
+}
+
+/// A member while the membership is unknown: who it was, and whether it answers now. Nobody is
+/// healthy without a majority.
+fn last_seen(desired: &Desired, observed: &Observed, member: &MemberStatus) -> MemberStatus {
+    let ordinal = desired.identity.ordinal_of_name(&member.name);
+    let answers = ordinal.is_some_and(|o| matches!(observed.reports.get(&o), Some(Ok(_))));
+    let message = if answers {
+        Some("it answers, but sees no majority".to_owned())
+    } else {
+        ordinal.and_then(|ordinal| trouble(observed, ordinal))
+    };
+    MemberStatus {
+        role: MemberRole::Unknown,
+        healthy: false,
+        message,
+        ..member.clone()
+    }
+}
+
+fn trouble(observed: &Observed, ordinal: u32) -> Option<String> {
+    let Some(pod) = observed.pods.get(&ordinal) else {
+        return Some("it has no pod".to_owned());
+    };
+    if pod.terminating {
+        return Some("its pod is being deleted".to_owned());
+    }
+    let silence = || match observed.reports.get(&ordinal) {
+        Some(Err(why)) => Some(why.clone()),
+        Some(Ok(_)) => None,
+        None => Some("its pod has no address yet".to_owned()),
+    };
+    pod.trouble.clone().or_else(silence)
+}
+
+fn conditions(
+    desired: &Desired,
+    observed: &Observed,
+    plan: &Plan,
+    outcome: &Outcome,
+    gate: &Gate,
+    now: Timestamp,
+) -> Vec<Condition> {
+    let all = vec![
+        available(desired, observed, plan, gate),
+        progressing(plan, outcome),
+        degraded(plan, gate),
+    ];
+    stamp(&observed.status, all, desired.generation, now)
+}
+
+fn available(desired: &Desired, observed: &Observed, plan: &Plan, gate: &Gate) -> Condition {
+    let (healthy, voters) = (gate.healthy(), gate.voters());
+    if desired.size == 0 {
+        return truth(
+            AVAILABLE,
+            false,
+            "Stopped",
+            "size is 0; data is kept".to_owned(),
+        );
+    }
+    match &observed.membership {
+        Membership::Known { .. } if gate.has_quorum() => truth(
+            AVAILABLE,
+            true,
+            "QuorumHealthy",
+            "a majority of voters answers".to_owned(),
+        ),
+        Membership::Known { .. } => {
+            let message = format!("{healthy} of {voters} voters answer");
+            truth(AVAILABLE, false, "QuorumLost", message)
+        }
+        Membership::Unknown { .. } | Membership::NotAsked => {
+            let begun = observed.status.cluster_id.is_some();
+            let reason = if begun { "QuorumLost" } else { "NotFormed" };
+            let message = match plan.waiting.as_ref() {
+                Some(waiting) => waiting.to_string(),
+                None => "no member answers for a majority".to_owned(),
+            };
+            truth(AVAILABLE, false, reason, message)
+        }
+    }
+}
+
+fn progressing(plan: &Plan, outcome: &Outcome) -> Condition {
+    match (outcome, &plan.waiting) {
+        (Outcome::NotNow { action, why }, _) => truth(
+            PROGRESSING,
+            true,
+            why.label(),
+            format!("trying to {action}: {why}"),
+        ),
+        (Outcome::Done(action), _) => truth(PROGRESSING, true, action.reason(), action.to_string()),
+        (Outcome::Nothing, Some(waiting)) => {
+            truth(PROGRESSING, true, waiting.reason(), waiting.to_string())
+        }
+        (Outcome::Nothing, None) => truth(
+            PROGRESSING,
+            false,
+            "AsWanted",
+            "the cluster is as wanted".to_owned(),
+        ),
+    }
+}
+
+fn degraded(plan: &Plan, gate: &Gate) -> Condition {
+    if let Some(waiting) = plan
+        .waiting
+        .as_ref()
+        .filter(|waiting| Waiting::is_fault(waiting))
+    {
+        return truth(DEGRADED, true, waiting.reason(), waiting.to_string());
+    }
+    let sick = gate.sick().count();
+    if sick > 0 {
+        let message = format!("{sick} of {} voters do not answer healthy", gate.voters());
+        return truth(DEGRADED, true, "MemberUnhealthy", message);
+    }
+    truth(
+        DEGRADED,
+        false,
+        "AllHealthy",
+        "every voter is healthy".to_owned(),
+    )
+}
+
+fn truth(kind: &str, holds: bool, reason: &str, message: String) -> Condition {
+    Condition {
+        type_: kind.to_owned(),
+        status: if holds { "True" } else { "False" }.to_owned(),
+        reason: reason.to_owned(),
+        message,
+        last_transition_time: Time(Timestamp::UNIX_EPOCH),
+        observed_generation: None,
+    }
+}
+
+/// A condition's time is that of its last change of status, so that a message that varies does
+/// not hide since when something has been so.
+fn stamp(
+    previous: &EtcdClusterStatus,
+    conditions: Vec<Condition>,
+    generation: Option<i64>,
+    now: Timestamp,
+) -> Vec<Condition> {
+    // Conditions carry whole seconds.
+    let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
+    conditions
+        .into_iter()
+        .map(|mut condition| {
+            let before = previous
+                .conditions
+                .iter()
+                .find(|old| old.type_ == condition.type_ && old.status == condition.status);
+            condition.last_transition_time =
+                before.map_or(Time(now), |old| old.last_transition_time.clone());
+            condition.observed_generation = generation;
+            condition
+        })
+        .collect()
+}

@@ -1,0 +1,88 @@
+//! `binding`: putting a pod on a node.
+//!
+//! Owns: what a binding does to its pod.
+//! Always holds: a pod is bound once.
+//! Deliberately does not know: how a node is chosen.
+
+use serde_json::{Value, json};
+
+use crate::kubernetes::api::{
+    ApiError, ApiServer,
+    answer::{Answer, Reply},
+    metadata,
+    resource::PODS,
+    rest::{Call, Target},
+};
+
+impl ApiServer {
+    pub(in crate::kubernetes::api) fn answer_binding(
+        &mut self,
+        call: &Call,
+        target: &Target,
+    ) -> Result<Answer, ApiError> {
+        let manager = call.manager();
+        let mut writer = call.writer(&manager)?;
+        let binding = self.body(call, &mut writer)?;
+        let node = binding["target"]["name"].as_str().unwrap_or_default();
+        if node.is_empty() {
+            let why = "Binding.core \"\" is invalid: target.name: Required value";
+            return Err(ApiError::new(422, "Invalid", why));
+        }
+        let pod = self
+            .store
+            .get(&PODS.id, target.namespace(), target.name())
+            .ok_or_else(|| ApiError::not_found(&PODS, target.name()))?;
+        let uid = metadata::uid(&binding);
+        if !uid.is_empty() && uid != metadata::uid(pod) {
+            let why = format!(
+                "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+                metadata::uid(pod)
+            );
+            return Err(ApiError::conflict(&PODS, target.name(), why));
+        }
+        let bound = bind(pod, node, &metadata::time(call.now))?;
+        writer.tracked_as = Some("binding");
+        self.update_as(&writer, &PODS, "binding", bound)?;
+        let success = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
+        Ok(Reply::json(201, &success).into())
+    }
+}
+
+fn bind(pod: &Value, node: &str, now: &str) -> Result<Value, ApiError> {
+    let name = metadata::name(pod);
+    let conflict = |why: String| {
+        Err(ApiError::conflict(
+            &crate::kubernetes::api::resource::Resource {
+                plural: "pods/binding".into(),
+                ..PODS.clone()
+            },
+            name,
+            why,
+        ))
+    };
+    if metadata::is_deleting(pod) {
+        return conflict(format!(
+            "pod {name} is being deleted, cannot be assigned to a host"
+        ));
+    }
+    if let Some(bound) = pod["spec"]["nodeName"]
+        .as_str()
+        .filter(|bound| !bound.is_empty())
+    {
+        return conflict(format!("pod {name} is already assigned to node {bound:?}"));
+    }
+    let mut pod = pod.clone();
+    pod["spec"]["nodeName"] = node.into();
+    let scheduled = json!({
+        "type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": now,
+        "observedGeneration": pod["metadata"]["generation"],
+    });
+    let conditions = metadata::fields(&mut pod["status"])
+        .entry("conditions")
+        .or_insert_with(|| Value::Array(Vec::new()));
+    if let Value::Array(conditions) = conditions {
+        conditions.retain(|condition| condition["type"] != "PodScheduled");
+        conditions.push(scheduled);
+    }
+    Ok(pod)
+}

@@ -1,0 +1,225 @@
+//! One CEL rule.
+//!
+//! Owns: compilation, evaluation, and the wording of what is reported.
+//! Always holds: a rule uses only functions that exist here; a rule that cannot be evaluated
+//! counts as broken.
+//! Deliberately does not know: the cost budget; types are checked when a rule runs, not before.
+
+use kube_cel::{
+    KubeCelExt,
+    cel::{Context, ExecutionError, Program, Value as CelValue},
+};
+use serde_json::Value;
+
+use super::cel_value;
+use crate::kubernetes::schema::structural::{
+    field_error::{ErrorKind, FieldError, FieldPath},
+    parse::{Place, SchemaError},
+    schema::Schema,
+};
+
+/// A compiled rule.
+#[derive(Debug)]
+pub(in super::super) struct Rule {
+    rule: String,
+    message: String,
+    message_expression: Option<Program>,
+    kind: ErrorKind,
+    field_path: String,
+    optional_old_self: bool,
+    program: Program,
+    uses_old_self: bool,
+}
+
+/// What a rule is evaluated on.
+pub(super) struct Subject<'a> {
+    pub(super) value: &'a Value,
+    pub(super) old: Option<&'a Value>,
+    pub(super) schema: &'a Schema,
+    pub(super) is_object: bool,
+    pub(super) path: &'a FieldPath,
+}
+
+impl Rule {
+    /// # Errors
+    /// When the rule does not compile, or uses what is not modelled.
+    pub(in super::super) fn parse(
+        rule: &Value,
+        _schema: &Schema,
+        place: &Place,
+    ) -> Result<Self, SchemaError> {
+        let text = |name| {
+            rule.get(name)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .trim()
+        };
+        let source = text("rule");
+        if source.is_empty() {
+            return Err(place.invalid("Required value: rule is not specified"));
+        }
+        let program = compile(source, place)?;
+        let message_expression = match text("messageExpression") {
+            "" => None,
+            source => Some(compile(source, place)?),
+        };
+        Ok(Self {
+            rule: source.to_owned(),
+            message: text("message").to_owned(),
+            message_expression,
+            kind: kind(text("reason"), place)?,
+            field_path: normalize_path(text("fieldPath")),
+            optional_old_self: rule.get("optionalOldSelf") == Some(&Value::Bool(true)),
+            uses_old_self: program.references().has_variable("oldSelf"),
+            program,
+        })
+    }
+
+    /// What is reported when the subject breaks the rule.
+    pub(super) fn check(&self, subject: &Subject<'_>) -> Option<FieldError> {
+        if self.uses_old_self && subject.old.is_none() && !self.optional_old_self {
+            return None;
+        }
+        let kind = subject.schema.kind.map_or("", |kind| kind.name());
+        let context = self.context(subject);
+        let path = subject.path;
+        match self.program.execute(&context) {
+            Ok(CelValue::Bool(true)) => None,
+            // What is unchanged is forgiven, unless the change itself is what the rule judges.
+            Ok(_) if !self.uses_old_self && subject.old == Some(subject.value) => None,
+            Ok(_) => {
+                let path = match self.field_path.as_str() {
+                    "" => path.clone(),
+                    below => path.field(below),
+                };
+                Some(FieldError::new(
+                    &path,
+                    self.kind,
+                    kind,
+                    self.message(&context),
+                ))
+            }
+            Err(error) => {
+                let name = if self.message.is_empty() {
+                    &self.rule
+                } else {
+                    &self.message
+                };
+                let detail = format!("{} evaluating rule: {name}", reword(&error));
+                Some(FieldError::new(path, ErrorKind::Invalid, kind, detail))
+            }
+        }
+    }
+
+    fn context(&self, subject: &Subject<'_>) -> Context<'static> {
+        let convert = |value| {
+            if subject.is_object {
+                cel_value::from_object(value, subject.schema)
+            } else {
+                cel_value::from_json(value, Some(subject.schema))
+            }
+        };
+        let mut context = Context::default().with_all();
+        context.add_variable_from_value("self", convert(subject.value));
+        let old = subject.old.map(convert);
+        if self.optional_old_self {
+            context.add_variable_from_value("oldSelf", cel_value::optional(old));
+        } else if let Some(old) = old {
+            context.add_variable_from_value("oldSelf", old);
+        }
+        context
+    }
+
+    fn message(&self, context: &Context<'_>) -> String {
+        let computed = self.message_expression.as_ref().and_then(|expression| {
+            let Ok(CelValue::String(text)) = expression.execute(context) else {
+                return None;
+            };
+            let text = text.trim();
+            let usable = !text.is_empty() && !text.contains('\n') && text.len() <= 5 * 1024;
+            usable.then(|| text.to_owned())
+        });
+        match computed {
+            Some(text) => text,
+            None if self.message.is_empty() => format!("failed rule: {}", self.rule),
+            None => self.message.clone(),
+        }
+    }
+}
+
+fn compile(source: &str, place: &Place) -> Result<Program, SchemaError> {
+    let program = Program::compile(source).map_err(|error| {
+        place.invalid(format!(
+            "Invalid value: {source:?}: compilation failed: {error}"
+        ))
+    })?;
+    let references = program.references();
+    let mut unknown: Vec<&str> = references.functions();
+    unknown.retain(|name| !is_known(name));
+    unknown.sort_unstable();
+    match unknown.first() {
+        None => Ok(program),
+        Some(name) => Err(place.not_modelled(format!("the CEL function {name:?}"))),
+    }
+}
+
+/// Operators are spelled with signs; every other function must be registered.
+fn is_known(function: &str) -> bool {
+    let operator = !function.starts_with(|c: char| c.is_ascii_alphabetic());
+    operator || FUNCTIONS.contains(&function)
+}
+
+/// The functions of CEL and of Kubernetes' libraries that rules may call.
+#[rustfmt::skip]
+const FUNCTIONS: &[&str] = &[
+    "add", "asApproximateFloat", "asInteger", "bytes", "charAt", "cidr", "compareTo", "contains",
+    "containsCIDR", "containsIP", "distinct", "double", "duration", "endsWith", "family", "find",
+    "findAll", "first", "flatten", "format", "format.byte", "format.date", "format.datetime",
+    "format.labelValue", "format.named", "format.qualifiedName", "format.uri", "format.uuid",
+    "getDate", "getDayOfMonth", "getDayOfWeek", "getDayOfYear", "getEscapedPath", "getFullYear",
+    "getHost", "getHostname", "getHours", "getMilliseconds", "getMinutes", "getMonth", "getPort",
+    "getQuery", "getScheme", "getSeconds", "hasValue", "indexOf", "int", "ip", "ip.isCanonical",
+    "isCIDR", "isGlobalUnicast", "isGreaterThan", "isIP", "isInteger", "isLessThan",
+    "isLinkLocalMulticast", "isLinkLocalUnicast", "isLoopback", "isQuantity", "isSemver",
+    "isSorted", "isURL", "isUnspecified", "join", "last", "lastIndexOf", "lists.range",
+    "lowerAscii", "major", "masked", "matches", "math.abs", "math.ceil", "math.floor",
+    "math.greatest", "math.isFinite", "math.isInf", "math.isNaN", "math.least", "math.round",
+    "math.sign", "math.trunc", "max", "min", "minor", "optional.none", "optional.of",
+    "optional.ofNonZeroValue", "or", "orValue", "patch", "prefixLength", "quantity", "replace",
+    "reverse", "semver", "sets.contains", "sets.equivalent", "sets.intersects", "sign", "size",
+    "slice", "sort", "split", "startsWith", "string", "strings.quote", "sub", "substring", "sum",
+    "timestamp", "trim", "uint", "upperAscii", "url", "validate", "value",
+];
+
+fn kind(reason: &str, place: &Place) -> Result<ErrorKind, SchemaError> {
+    match reason {
+        "" | "FieldValueInvalid" => Ok(ErrorKind::Invalid),
+        "FieldValueForbidden" => Ok(ErrorKind::Forbidden),
+        "FieldValueRequired" => Ok(ErrorKind::Required),
+        "FieldValueDuplicate" => Ok(ErrorKind::Duplicate),
+        other => Err(place.invalid(format!(
+            "Unsupported value: {other:?}: supported values: \"FieldValueDuplicate\", \
+             \"FieldValueForbidden\", \"FieldValueInvalid\", \"FieldValueRequired\""
+        ))),
+    }
+}
+
+/// `.a.b['c']` as `a.b[c]`.
+fn normalize_path(path: &str) -> String {
+    let path = path.strip_prefix('.').unwrap_or(path);
+    path.replace("['", "[").replace("']", "]")
+}
+
+/// The errors that rules meet in practice, in the words of the real evaluator.
+fn reword(error: &ExecutionError) -> String {
+    match error {
+        ExecutionError::NoSuchKey(key) => format!("no such key: {key}"),
+        ExecutionError::IndexOutOfBounds(CelValue::Int(index)) => {
+            format!("index out of bounds: {index}")
+        }
+        ExecutionError::DivisionByZero(_) => "division by zero".to_owned(),
+        ExecutionError::RemainderByZero(_) => "modulus by zero".to_owned(),
+        ExecutionError::Overflow(..) => "integer overflow".to_owned(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,146 @@
+//! What turmoil-net 0.1's TCP leaves out and hosts can notice.
+//!
+//! Owns: which connections were closed by their process, and which handshakes are half done.
+//! Always holds: both sets only hold connections that the kernels still know, give or take a prune.
+//! Deliberately does not know: how packets travel; it looks at each one that leaves or arrives.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, SocketAddr},
+};
+
+use turmoil_net::{Packet, TcpFlags, TcpSegment, Transport};
+
+/// One end of a connection: its own address, then its peer's.
+pub(super) type Connection = (SocketAddr, SocketAddr);
+
+/// What to do with a packet that has arrived.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Arrival {
+    Deliver,
+    /// Reset both ends instead: it is data for a socket that its process has closed. Linux answers
+    /// so; turmoil-net would acknowledge and swallow it, and the sender would never find out.
+    ResetBoth(Connection),
+    /// Deliver this acknowledgement first: the packet is a RST for a connection whose handshake is
+    /// half done. turmoil-net would forget to take it off the port, which could never be bound
+    /// again; a connection that is complete before it breaks is accepted, and then fails.
+    CompleteFirst(Packet),
+}
+
+#[derive(Default)]
+pub(super) struct Repairs {
+    closed: BTreeSet<Connection>,
+    prune_at: usize,
+    /// Connections that have answered a SYN, with the number that completes the handshake.
+    handshakes: BTreeMap<Connection, u32>,
+}
+
+impl Repairs {
+    /// Looks at a packet that leaves a host.
+    pub(super) fn sent(&mut self, packet: &Packet) {
+        let Transport::Tcp(segment) = &packet.payload else {
+            return;
+        };
+        if segment.flags.syn && segment.flags.ack {
+            self.handshakes
+                .insert(sender(packet, segment), segment.seq.wrapping_add(1));
+        }
+    }
+
+    /// Looks at a packet that is about to be delivered.
+    pub(super) fn arrived(&mut self, packet: &Packet) -> Arrival {
+        let Transport::Tcp(segment) = &packet.payload else {
+            return Arrival::Deliver;
+        };
+        let (peer, local) = sender(packet, segment);
+        let connection = (local, peer);
+        if segment.flags.syn {
+            self.closed.remove(&connection);
+            return Arrival::Deliver;
+        }
+        let half_done = self.handshakes.remove(&connection);
+        if segment.flags.rst {
+            return match half_done {
+                Some(ack) => Arrival::CompleteFirst(bare(
+                    peer,
+                    local,
+                    ack,
+                    TcpFlags {
+                        ack: true,
+                        ..TcpFlags::default()
+                    },
+                )),
+                None => Arrival::Deliver,
+            };
+        }
+        if !segment.payload.is_empty() && self.closed.remove(&connection) {
+            return Arrival::ResetBoth(connection);
+        }
+        Arrival::Deliver
+    }
+
+    /// A process has closed its end. `live` lists all connections, and is asked rarely.
+    pub(super) fn closed(
+        &mut self,
+        connection: Connection,
+        live: impl FnOnce() -> BTreeSet<Connection>,
+    ) {
+        self.closed.insert(connection);
+        if self.closed.len() > self.prune_at {
+            let live = live();
+            self.closed.retain(|connection| live.contains(connection));
+            self.handshakes
+                .retain(|connection, _| live.contains(connection));
+            self.prune_at = 256 + 2 * self.closed.len();
+        }
+    }
+
+    /// Is this end waiting for the last packet of a handshake?
+    pub(super) fn is_half_done(&self, connection: &Connection) -> bool {
+        self.handshakes.contains_key(connection)
+    }
+
+    /// The machine behind the address is gone.
+    pub(super) fn forget(&mut self, ip: IpAddr) {
+        self.closed.retain(|(local, _)| local.ip() != ip);
+        self.handshakes.retain(|(local, _), _| local.ip() != ip);
+    }
+}
+
+/// A RST.
+pub(super) fn reset(from: SocketAddr, to: SocketAddr) -> Packet {
+    bare(
+        from,
+        to,
+        0,
+        TcpFlags {
+            rst: true,
+            ..TcpFlags::default()
+        },
+    )
+}
+
+fn bare(from: SocketAddr, to: SocketAddr, ack: u32, flags: TcpFlags) -> Packet {
+    let segment = TcpSegment {
+        src_port: from.port(),
+        dst_port: to.port(),
+        seq: 0,
+        ack,
+        flags,
+        window: u16::MAX,
+        payload: bytes::Bytes::new(),
+    };
+    Packet {
+        src: from.ip(),
+        dst: to.ip(),
+        ttl: 64,
+        payload: Transport::Tcp(segment),
+    }
+}
+
+fn sender(packet: &Packet, segment: &TcpSegment) -> Connection {
+    (
+        SocketAddr::new(packet.src, segment.src_port),
+        SocketAddr::new(packet.dst, segment.dst_port),
+    )
+}
