@@ -1,14 +1,16 @@
 //! The inside: what a run finds in the namespaces it has to itself.
 //!
-//! Owns: the proof of being inside ([`Enclosure`]), the disk in memory, the run's own resolver
-//! settings.
+//! Owns: the proof of being inside ([`Enclosure`]), the disk in memory, the run's own addresses,
+//! its DNS and its resolver settings.
 //! Always holds: whoever has an [`Enclosure`] may mount, make interfaces and start pods without
 //! the host seeing it; every file written below [`Enclosure::disk`] is gone when the run ends.
 //! Deliberately does not know: pods, etcd.
 
 use std::{
     env, fs, io,
+    net::Ipv4Addr,
     path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
 };
 
 use nix::{
@@ -16,7 +18,9 @@ use nix::{
     sys::{prctl, signal::Signal},
 };
 
-use super::{address::CLUSTER_DNS, permission::CannotEnter};
+use simulator::net::Resolve;
+
+use super::{address::CLUSTER_DNS, dns::Dns, network, permission::CannotEnter};
 
 /// Tells the command inside who started it.
 pub(super) const SUPERVISOR: &str = "SCENARIOS_SUPERVISOR_PID";
@@ -27,14 +31,17 @@ pub(super) const SUPERVISOR: &str = "SCENARIOS_SUPERVISOR_PID";
 const DISK: &str = "/sys/bus";
 
 /// Namespaces that belong to this run. It can only be had from [`enter`](super::enter).
-#[derive(Debug)]
 pub struct Enclosure {
     disk: PathBuf,
+    dns: Dns,
 }
+
+/// Set once, by the process that finds itself inside.
+static HERE: OnceLock<Enclosure> = OnceLock::new();
 
 impl Enclosure {
     /// The enclosure that this process was started in, or nothing when it is still on the host.
-    pub(super) fn adopt() -> Result<Option<Self>, CannotEnter> {
+    pub(super) fn adopt() -> Result<Option<&'static Self>, CannotEnter> {
         let Some(supervisor) = env::var(SUPERVISOR)
             .ok()
             .and_then(|pid| pid.parse::<u32>().ok())
@@ -45,7 +52,19 @@ impl Enclosure {
             return Ok(None);
         }
         die_with(supervisor)?;
-        furnish().map(Some)
+        let furnished = furnish()?;
+        Ok(Some(HERE.get_or_init(|| furnished)))
+    }
+
+    /// The enclosure that this process is in, once it has entered.
+    #[must_use]
+    pub fn here() -> Option<&'static Self> {
+        HERE.get()
+    }
+
+    /// Lets every process of the run, and its pods, look these names up from now on.
+    pub fn answer_with(&self, names: Arc<dyn Resolve>) {
+        self.dns.switch_to(names);
     }
 
     /// A folder in memory, of this run alone.
@@ -90,7 +109,9 @@ fn furnish() -> Result<Enclosure, CannotEnter> {
     let disk = PathBuf::from(DISK);
     resolve_like_a_pod(&disk).map_err(step("use the simulated cluster's DNS"))?;
     fs::write("/proc/sys/net/ipv4/ip_forward", "1").map_err(step("forward between pods"))?;
-    Ok(Enclosure { disk })
+    network::prepare().map_err(step("make the pods' network"))?;
+    let dns = Dns::serve(&[CLUSTER_DNS, Ipv4Addr::LOCALHOST]).map_err(step("serve DNS"))?;
+    Ok(Enclosure { disk, dns })
 }
 
 fn remount(target: &str, flags: MsFlags) -> io::Result<()> {
