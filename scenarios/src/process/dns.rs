@@ -6,7 +6,7 @@
 //! Deliberately does not know: which names there are; that is the [`Resolve`]r's.
 
 use std::{
-    io,
+    fmt, io,
     net::{IpAddr, Ipv4Addr, UdpSocket},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
@@ -29,6 +29,12 @@ const DOMAIN: &str = ".cluster.local";
 pub(super) struct Dns {
     /// Whose names are served now; before the first world there are none.
     names: Arc<Mutex<Option<Arc<dyn Resolve>>>>,
+}
+
+impl fmt::Debug for Dns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Dns")
+    }
 }
 
 impl Dns {

@@ -10,7 +10,7 @@ use std::{
     env, fs, io,
     net::Ipv4Addr,
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::Arc,
 };
 
 use nix::{
@@ -31,17 +31,15 @@ pub(super) const SUPERVISOR: &str = "SCENARIOS_SUPERVISOR_PID";
 const DISK: &str = "/sys/bus";
 
 /// Namespaces that belong to this run. It can only be had from [`enter`](super::enter).
+#[derive(Debug)]
 pub struct Enclosure {
     disk: PathBuf,
     dns: Dns,
 }
 
-/// Set once, by the process that finds itself inside.
-static HERE: OnceLock<Enclosure> = OnceLock::new();
-
 impl Enclosure {
     /// The enclosure that this process was started in, or nothing when it is still on the host.
-    pub(super) fn adopt() -> Result<Option<&'static Self>, CannotEnter> {
+    pub(super) fn adopt() -> Result<Option<Self>, CannotEnter> {
         let Some(supervisor) = env::var(SUPERVISOR)
             .ok()
             .and_then(|pid| pid.parse::<u32>().ok())
@@ -52,14 +50,7 @@ impl Enclosure {
             return Ok(None);
         }
         die_with(supervisor)?;
-        let furnished = furnish()?;
-        Ok(Some(HERE.get_or_init(|| furnished)))
-    }
-
-    /// The enclosure that this process is in, once it has entered.
-    #[must_use]
-    pub fn here() -> Option<&'static Self> {
-        HERE.get()
+        furnish().map(Some)
     }
 
     /// Lets every process of the run, and its pods, look these names up from now on.

@@ -37,7 +37,7 @@ const FORWARDED: [Signal; 4] = [
 /// Which of the two processes this one turned out to be.
 pub enum Side {
     /// The command proper, in namespaces of its own.
-    Inside(&'static Enclosure),
+    Inside(Enclosure),
     /// The one that was called. The command has run inside and ended; nothing is left to do.
     Outside(ExitCode),
 }

@@ -66,6 +66,6 @@ fn run_case(name: &str) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    runtime.unwrap().block_on(inside::run(name, enclosure));
+    runtime.unwrap().block_on(inside::run(name, &enclosure));
     ExitCode::SUCCESS
 }
