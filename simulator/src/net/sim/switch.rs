@@ -10,7 +10,7 @@ use std::{
 };
 
 use tokio::time::Instant;
-use turmoil_net::{EnterGuard, KernelConfig, Packet, Proto};
+use turmoil_net::{EnterGuard, KernelConfig, NetstatEntry, NetstatState, Packet, Proto};
 
 use super::{
     flow::Flow,
@@ -131,12 +131,17 @@ impl Switch {
         if death == Death::Node {
             self.links.silence(IpAddr::V4(ip));
         }
-        for connection in connections(ip) {
+        for entry in tcp(ip) {
+            let Some(peer) = entry.peer else { continue };
             // Half-done ones go with the listener, which tells their peers.
-            if !self.repairs.is_half_done(&connection) {
-                let (local, peer) = connection;
-                self.guard.deliver(reset(peer, local));
-                self.links.send(now, reset(local, peer));
+            if self.repairs.is_half_done(&(entry.local, peer)) {
+                continue;
+            }
+            self.guard.deliver(reset(peer, entry.local));
+            // What the process has closed itself ends in peace: the peer has read or will read the
+            // last bytes, and a reset would throw them away.
+            if !has_said_goodbye(&entry) {
+                self.links.send(now, reset(entry.local, peer));
             }
         }
         self.repairs.forget(IpAddr::V4(ip));
@@ -148,10 +153,19 @@ impl Switch {
 
 /// The TCP connections that a kernel knows, in the order they were made.
 pub(super) fn connections(ip: Ipv4Addr) -> Vec<Connection> {
-    let entries = turmoil_net::netstat(IpAddr::V4(ip)).entries;
-    let tcp = entries
-        .into_iter()
-        .filter(|entry| entry.proto == Proto::Tcp);
-    tcp.filter_map(|entry| Some((entry.local, entry.peer?)))
+    tcp(ip)
+        .filter_map(|entry| Some((entry.local, entry.peer?)))
         .collect()
+}
+
+fn tcp(ip: Ipv4Addr) -> impl Iterator<Item = NetstatEntry> {
+    let entries = turmoil_net::netstat(IpAddr::V4(ip)).entries;
+    entries
+        .into_iter()
+        .filter(|entry| entry.proto == Proto::Tcp)
+}
+
+fn has_said_goodbye(entry: &NetstatEntry) -> bool {
+    use NetstatState::{Closing, FinWait1, FinWait2, LastAck};
+    matches!(entry.state, Some(FinWait1 | FinWait2 | Closing | LastAck))
 }
