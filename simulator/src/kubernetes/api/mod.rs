@@ -14,6 +14,7 @@ mod changes;
 mod create;
 mod custom;
 mod decoding;
+mod definitions;
 mod delete;
 mod discovery;
 mod error;

@@ -22,7 +22,7 @@ impl ApiServer {
     ) -> Result<Answer, ApiError> {
         let manager = call.manager();
         let mut writer = call.writer(&manager)?;
-        let binding = self.body(call, &mut writer)?;
+        let binding = self.body(call, &target.r, &mut writer)?;
         let node = binding["target"]["name"].as_str().unwrap_or_default();
         if node.is_empty() {
             let why = "Binding.core \"\" is invalid: target.name: Required value";

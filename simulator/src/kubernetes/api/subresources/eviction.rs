@@ -28,7 +28,7 @@ impl ApiServer {
     ) -> Result<Answer, ApiError> {
         let manager = call.manager();
         let mut writer = call.writer(&manager)?;
-        let eviction = self.body(call, &mut writer)?;
+        let eviction = self.body(call, &target.r, &mut writer)?;
         let named = metadata::name(&eviction);
         if !named.is_empty() && named != target.name() {
             return Err(ApiError::bad_request(

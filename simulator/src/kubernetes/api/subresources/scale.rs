@@ -35,13 +35,13 @@ impl ApiServer {
         let mut writer = call.writer(&manager)?;
         let wanted = match verb {
             "get" => return Ok(Reply::json(200, &scale).into()),
-            "update" => self.body(call, &mut writer)?,
+            "update" => self.body(call, &target.r, &mut writer)?,
             "patch" => match PatchKind::of_media_type(r, call.media_type())? {
                 PatchKind::Apply => {
                     return Err(ApiError::not_modelled("server-side apply of scale"));
                 }
                 kind => {
-                    let patch = json::parse(call.request.body(), call.media_type())?.value;
+                    let patch = json::parse(call.request.body(), call.media_type(), "Scale")?.value;
                     // A scale has no lists: merging it strategically is merging it.
                     let kind = if kind == PatchKind::Json {
                         kind
