@@ -83,7 +83,8 @@ pub fn find(argument: &str) -> Result<Entry, NotFound> {
         return read(argument, argument, &text);
     }
     let names: Vec<&'static str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
-    let near = nearest(argument, &names);
+    let begins = |name: &&&'static str| !argument.is_empty() && name.starts_with(argument);
+    let near = nearest(argument, &names).or_else(|| names.iter().find(begins).copied());
     Err(NotFound::Unknown {
         name: argument.to_owned(),
         near,

@@ -31,10 +31,6 @@ error: expected `members`, found `membr`
   = help: did you mean `member`?
   = allowed here: expect SIZE members within DURATION
                   expect SIZE members for DURATION
-                  expect nothing is left within DURATION
-                  expect only volumes are left within DURATION
-                  expect every acknowledged write is readable
-                  expect no invariant was violated
 
 error: a.scenario is not a scenario: 1 mistake";
     assert_eq!(refused(&text), expected);

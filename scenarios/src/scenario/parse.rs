@@ -234,7 +234,10 @@ fn refuse(words: &[Word], mismatch: &Mismatch, line: &Line<'_>, place: Place) ->
     };
     let near = found.and_then(|word| nearest(&word.text, &mismatch.literals));
     let mut diagnostic = Diagnostic::new(line.number, column, length, line.text, message);
-    diagnostic.label = format!("expected {expected}");
+    diagnostic.label = match mismatch.expected.len() {
+        0..=3 => format!("expected {expected}"),
+        _ => "no sentence goes on like this here".to_owned(),
+    };
     diagnostic.help = near.map(|literal| format!("did you mean `{literal}`?"));
     diagnostic.allowed = allowed(words, mismatch, place);
     diagnostic
@@ -248,19 +251,12 @@ fn either(expected: &[String]) -> String {
     }
 }
 
-/// The sentences that begin as the line does up to the mistake; all of the place when none does.
+/// The sentences that go like the line up to the mistake.
 fn allowed(words: &[Word], mismatch: &Mismatch, place: Place) -> Vec<String> {
-    let here = || {
-        sentence::SENTENCES
-            .iter()
-            .filter(|sentence| sentence.places.contains(&place))
-    };
-    let begun = words
-        .first()
-        .filter(|_| mismatch.at > 0)
-        .map(|word| word.text.as_str());
-    here()
-        .filter(|sentence| begun.is_none_or(|first| sentence.form.split(' ').next() == Some(first)))
+    sentence::SENTENCES
+        .iter()
+        .filter(|sentence| sentence.places.contains(&place))
+        .filter(|sentence| sentence::fits_up_to(words, sentence) >= mismatch.at)
         .map(|sentence| sentence::wording(sentence.form))
         .collect()
 }
