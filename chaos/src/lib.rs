@@ -1,1 +1,18 @@
-//! Skeleton.
+//! Client traffic, and what must hold whatever happens.
+//!
+//! Owns: clients that write and read known keys, the history of what they were told, the checks on
+//! that history, and the invariants on what can be observed of a cluster.
+//! Always holds: a check judges recorded facts only; an outcome that is not known stays unknown.
+//! Deliberately does not know: worlds and scenarios, nor how the operator decides anything.
+//!
+//! Reading order: [`history`] and [`traffic`] (clients), [`observation`] and [`invariants`] (the
+//! cluster), [`violation`] (what both report).
+
+pub mod history;
+pub mod invariants;
+pub mod observation;
+pub mod traffic;
+pub mod violation;
+
+pub use observation::Observation;
+pub use violation::Violation;

@@ -47,6 +47,9 @@ pub const MAX_SIZE: u32 = 9;
     ),
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new(
+    "has(self.resources) == has(oldSelf.resources) && (!has(self.resources) || self.resources == oldSelf.resources)"
+).message("spec.resources cannot be changed on a running cluster yet; create a new cluster with the wanted resources"))]
 pub struct EtcdClusterSpec {
     /// Number of members. 0 stops the cluster and keeps its data.
     #[serde(default = "default_size")]
@@ -55,7 +58,10 @@ pub struct EtcdClusterSpec {
 
     /// The etcd version of every member, for example 3.5.21.
     #[serde(default = "default_version")]
-    #[schemars(regex(pattern = r"^3\.[56]\.(0|[1-9][0-9]{0,2})$"))]
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = Rule::new(r"self.matches('^3\\.[56]\\.(0|[1-9][0-9]{0,2})$')").message(
+        "spec.version must be a release of etcd 3.5 or 3.6 as MAJOR.MINOR.PATCH, for example 3.5.21"
+    ))]
     #[x_kube(validation = Rule::new("self == oldSelf").message(
         "spec.version cannot be changed on a running cluster yet; create a new cluster with the wanted version"
     ))]
@@ -75,9 +81,6 @@ pub struct EtcdClusterSpec {
 
     /// Compute resources of each member.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("self == oldSelf").message(
-        "spec.resources cannot be changed on a running cluster yet; create a new cluster with the wanted resources"
-    ))]
     pub resources: Option<ResourceRequirements>,
 }
 

@@ -130,7 +130,9 @@ impl Executor<'_> {
         self.own_claims(live).await
     }
 
-    /// Volumes follow the retention policy.
+    /// Volumes follow the retention policy. A claim is left alone until it is bound: a write in
+    /// between makes the volume controller's own write conflict, and it tries again only at its
+    /// next resync, up to 15 s later (seen on Kubernetes 1.34).
     async fn own_claims(&self, live: &LiveObjects) -> Result<(), WriteFailed> {
         for (ordinal, claim) in &live.claims {
             let name = self.desired.identity.claim(*ordinal);
@@ -139,7 +141,11 @@ impl Executor<'_> {
             if drift::same(Some(&owners), &wanted["metadata"]["ownerReferences"]) {
                 continue;
             }
-            if claim.metadata.deletion_timestamp.is_none() {
+            let phase = claim
+                .status
+                .as_ref()
+                .and_then(|status| status.phase.as_deref());
+            if phase == Some("Bound") && claim.metadata.deletion_timestamp.is_none() {
                 self.apply(None::<&PersistentVolumeClaim>, &wanted).await?;
             }
         }

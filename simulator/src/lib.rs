@@ -6,7 +6,9 @@
 //! Deliberately does not know: which operator is under test, what a scenario is, what must hold.
 
 pub mod clock;
+pub mod determinism;
 pub mod etcd;
 pub mod kubernetes;
 pub mod net;
+pub mod serve;
 pub mod trace;

@@ -3,5 +3,7 @@
 //! Deliberately does not know: etcd; the kubelet starts containers through [`runtime`].
 
 pub mod api;
+pub mod controllers;
+pub mod kubelet;
 pub mod runtime;
 pub mod schema;

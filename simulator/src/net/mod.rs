@@ -4,6 +4,11 @@
 //! Always holds: a stream belongs to the host that opened it; what a host spawned dies with it.
 //! Deliberately does not know: HTTP, gRPC, Kubernetes or etcd.
 
+#[cfg(test)]
+mod contract;
+mod hosts;
+mod loopback;
+mod sim;
 mod stream;
 
 use std::{
@@ -14,10 +19,16 @@ use std::{
     sync::Arc,
 };
 
+pub use loopback::LoopbackNet;
+pub use sim::{Latency, Leftover, SimNet, SimNetOptions};
 pub use stream::{Io, Stream};
 
 /// A boxed future that a [`Net`] can move between tasks.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// The next connection of a [`Listener`], and who is calling.
+pub type Accepting<'a> =
+    Pin<Box<dyn Future<Output = io::Result<(Stream, SocketAddr)>> + Send + 'a>>;
 
 /// One simulated machine on the network: a pod, the API server, the operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,7 +46,7 @@ pub enum Death {
 /// A bound port.
 pub trait Listener: Send {
     /// Waits for the next connection and tells who is calling.
-    fn accept(&mut self) -> Pin<Box<dyn Future<Output = io::Result<(Stream, SocketAddr)>> + Send + '_>>;
+    fn accept(&mut self) -> Accepting<'_>;
 }
 
 /// A network of hosts.
@@ -98,7 +109,10 @@ pub async fn connect_by_name(
     let ip = match name.trim_matches(['[', ']']).parse::<IpAddr>() {
         Ok(ip) => ip,
         Err(_) => *resolver.resolve(name).first().ok_or_else(|| {
-            io::Error::new(io::ErrorKind::NotFound, format!("lookup {name}: no such host"))
+            io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("lookup {name}: no such host"),
+            )
         })?,
     };
     net.connect(from, SocketAddr::new(ip, port)).await

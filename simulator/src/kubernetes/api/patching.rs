@@ -120,18 +120,11 @@ impl ApiServer {
             PatchKind::Merge | PatchKind::Apply => Ok(schema::merge_patch(live, patch)),
         };
         patched.map_err(|wrong| match wrong {
-            PatchError::Malformed(_) if !patch.is_array() && kind == PatchKind::Json => {
-                let found = if patch.is_object() { "object" } else { "string" };
-                ApiError::bad_request(format!(
-                    "error decoding patch: json: cannot unmarshal {found} into Go value of type []handlers.jsonPatchOp"
-                ))
+            PatchError::Malformed(_) => ApiError::bad_request(wrong.to_string()),
+            PatchError::Rejected(_) => {
+                ApiError::new(422, "Invalid", wrong.to_string()).with_details(json!({}))
             }
-            PatchError::Malformed(message) => ApiError::bad_request(message),
-            PatchError::Unprocessable(_) => {
-                // A real server keeps the cause to itself.
-                let message = "the server rejected our request due to an error in our request";
-                ApiError::new(422, "Invalid", message).with_details(json!({}))
-            }
+            PatchError::Unmergeable(message) => ApiError::new(500, "InternalError", message),
         })
     }
 }

@@ -1,0 +1,350 @@
+//! What can be seen of a cluster at one moment, from outside the operator.
+//!
+//! Owns: the shape of such a look: the resource, its pods, and what each member says of itself.
+//! Always holds: nothing here comes from the operator's code; what did not answer is `None`.
+//! Deliberately does not know: how the look was taken.
+//!
+//! A look is not instant: the resource is read first, then the pods, then the members, all within
+//! a few milliseconds. Rules that compare the parts must allow for that.
+
+use std::{collections::BTreeSet, time::Duration};
+
+/// One look.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observation {
+    /// When it was complete, since the world began.
+    pub at: Duration,
+    /// The resource, while it exists.
+    pub resource: Option<Resource>,
+    /// The pods of the cluster, by name.
+    pub pods: Vec<Pod>,
+}
+
+/// The resource as the user reads it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Resource {
+    /// UID: a recreated resource is another one.
+    pub uid: String,
+    /// Generation of the spec.
+    pub generation: i64,
+    /// Wanted members.
+    pub wanted: u32,
+    /// Generation that the status is about.
+    pub observed_generation: Option<i64>,
+    /// Ready members, says the status.
+    pub ready: u32,
+    /// The cluster in one word, says the status.
+    pub phase: String,
+    /// Why it is not more, says the status.
+    pub message: String,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+}
+
+/// A pod of the cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pod {
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+    /// Whether a container of it runs.
+    pub running: bool,
+    /// Whether Kubernetes holds it ready.
+    pub ready: bool,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// Times that its containers were restarted.
+    pub restarts: u32,
+    /// What the member in it says, when it answers.
+    pub member: Option<Member>,
+}
+
+/// What one member says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Member {
+    /// The cluster's ID.
+    pub cluster: u64,
+    /// Its own ID.
+    pub id: u64,
+    /// The leader's ID; 0 when it knows of none.
+    pub leader: u64,
+    /// Whether it is a learner.
+    pub learner: bool,
+    /// Index of the last log entry that it has applied.
+    pub applied: u64,
+    /// Its version.
+    pub version: String,
+    /// The membership that it knows; learners do not tell.
+    pub list: Option<List>,
+}
+
+/// A membership.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct List {
+    /// Whether a linearizable read on the same member came before it, so that it is not stale.
+    pub linearizable: bool,
+    /// The members, by ID.
+    pub members: Vec<Listed>,
+}
+
+/// One member of a membership.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Listed {
+    /// Its ID.
+    pub id: u64,
+    /// Its name; empty until it has started.
+    pub name: String,
+    /// Whether it is a learner.
+    pub learner: bool,
+}
+
+impl List {
+    /// IDs of the voters.
+    #[must_use]
+    pub fn voters(&self) -> BTreeSet<u64> {
+        self.members
+            .iter()
+            .filter(|member| !member.learner)
+            .map(|member| member.id)
+            .collect()
+    }
+
+    /// IDs of all members.
+    #[must_use]
+    pub fn ids(&self) -> BTreeSet<u64> {
+        self.members.iter().map(|member| member.id).collect()
+    }
+}
+
+impl Observation {
+    /// The members that answered.
+    pub fn members(&self) -> impl Iterator<Item = &Member> {
+        self.pods.iter().filter_map(|pod| pod.member.as_ref())
+    }
+
+    /// The membership as the member knows it that has applied most of the log, and how much.
+    #[must_use]
+    pub fn newest_list(&self) -> Option<(u64, &List)> {
+        let lists = self
+            .members()
+            .filter_map(|member| Some((member.applied, member.list.as_ref()?)));
+        lists.max_by_key(|(applied, _)| *applied)
+    }
+
+    /// Whether the cluster is exactly `count` voters, healthy, agreed on by every one of them, with
+    /// one leader, no learner and no pod besides, and the status says so.
+    ///
+    /// # Errors
+    /// Says what is still missing.
+    pub fn settled_at(&self, count: u32) -> Result<(), String> {
+        let resource = self.resource.as_ref().ok_or("there is no EtcdCluster")?;
+        self.members_agree(count)?;
+        if resource.observed_generation != Some(resource.generation) {
+            return Err("the status is about an earlier spec".to_owned());
+        }
+        if resource.ready != count {
+            return Err(format!("the status says {} ready", resource.ready));
+        }
+        Ok(())
+    }
+
+    fn members_agree(&self, count: u32) -> Result<(), String> {
+        if self.pods.len() != count as usize {
+            return Err(format!("there are {} pods", self.pods.len()));
+        }
+        let mut leaders = BTreeSet::new();
+        let mut clusters = BTreeSet::new();
+        let mut ids = BTreeSet::new();
+        for pod in &self.pods {
+            let member = pod
+                .member
+                .as_ref()
+                .ok_or_else(|| format!("{} does not answer", pod.name))?;
+            if !pod.ready || pod.deleting {
+                return Err(format!("pod {} is not ready", pod.name));
+            }
+            if member.learner {
+                return Err(format!("{} is a learner", pod.name));
+            }
+            leaders.insert(member.leader);
+            clusters.insert(member.cluster);
+            ids.insert(member.id);
+        }
+        for pod in &self.pods {
+            let list = pod.member.as_ref().and_then(|member| member.list.as_ref());
+            let list = list.filter(|list| list.linearizable);
+            let list = list.ok_or_else(|| format!("{} cannot tell the membership", pod.name))?;
+            if list.ids() != ids || list.voters() != ids {
+                return Err(format!(
+                    "{} lists other members than those that run",
+                    pod.name
+                ));
+            }
+        }
+        if count == 0 {
+            return Ok(());
+        }
+        if clusters.len() != 1 {
+            return Err(format!(
+                "the members are in {} different clusters",
+                clusters.len()
+            ));
+        }
+        match leaders.first() {
+            Some(leader) if leaders.len() == 1 && ids.contains(leader) => Ok(()),
+            _ => Err("the members do not agree on a leader".to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod example {
+    //! Short notation for looks in tests.
+
+    use super::*;
+
+    /// A pod `demo-N` whose member has ID N + 1 and leader 1.
+    pub(crate) fn pod(index: u64, list: &[Listed]) -> Pod {
+        let listed = list.iter().find(|listed| listed.id == index + 1);
+        let learner = listed.is_some_and(|listed| listed.learner);
+        let list = List {
+            linearizable: true,
+            members: list.to_vec(),
+        };
+        Pod {
+            name: format!("demo-{index}"),
+            uid: format!("pod-{index}"),
+            running: true,
+            ready: true,
+            member: Some(Member {
+                cluster: 7,
+                id: index + 1,
+                leader: 1,
+                learner,
+                applied: 10,
+                version: "3.5.21".to_owned(),
+                list: (!learner).then_some(list),
+            }),
+            ..Pod::default()
+        }
+    }
+
+    pub(crate) fn voter(id: u64) -> Listed {
+        Listed {
+            id,
+            name: format!("demo-{}", id - 1),
+            learner: false,
+        }
+    }
+
+    pub(crate) fn learner(id: u64) -> Listed {
+        Listed {
+            learner: true,
+            ..voter(id)
+        }
+    }
+
+    pub(crate) fn unstarted(id: u64) -> Listed {
+        Listed {
+            name: String::new(),
+            ..voter(id)
+        }
+    }
+
+    /// A look at second `at`: the membership, and which of its members run in pods.
+    pub(crate) fn look(at: u64, applied: u64, list: &[Listed], running: &[u64]) -> Observation {
+        let pods = running.iter().map(|id| {
+            let mut pod = pod(id - 1, list);
+            if let Some(member) = &mut pod.member {
+                member.applied = applied;
+            }
+            pod
+        });
+        let resource = Resource {
+            uid: "u".to_owned(),
+            generation: 1,
+            observed_generation: Some(1),
+            wanted: running.len() as u32,
+            ready: running.len() as u32,
+            ..Resource::default()
+        };
+        let at = Duration::from_secs(at);
+        Observation {
+            at,
+            resource: Some(resource),
+            pods: pods.collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{example::*, *};
+
+    #[test]
+    fn three_voters_that_agree_are_settled() {
+        let list = [voter(1), voter(2), voter(3)];
+        assert_eq!(look(1, 10, &list, &[1, 2, 3]).settled_at(3), Ok(()));
+    }
+
+    #[test]
+    fn what_is_missing_is_said() {
+        let list = [voter(1), voter(2), voter(3)];
+        let say = |change: fn(&mut Observation)| {
+            let mut look = look(1, 10, &list, &[1, 2, 3]);
+            change(&mut look);
+            look.settled_at(3).expect_err("not settled")
+        };
+        assert_eq!(say(|look| look.resource = None), "there is no EtcdCluster");
+        assert_eq!(
+            say(|look| {
+                look.pods.pop();
+            }),
+            "there are 2 pods"
+        );
+        assert_eq!(
+            say(|look| look.pods[1].member = None),
+            "demo-1 does not answer"
+        );
+        assert_eq!(
+            say(|look| look.pods[1].ready = false),
+            "pod demo-1 is not ready"
+        );
+        assert!(say(|look| member(look).leader = 2).contains("do not agree on a leader"));
+        assert!(say(|look| member(look).cluster = 8).contains("2 different clusters"));
+        assert!(say(|look| member(look).learner = true).contains("is a learner"));
+        assert!(say(|look| list_of(look).linearizable = false).contains("cannot tell"));
+        assert!(
+            say(|look| {
+                list_of(look).members.pop();
+            })
+            .contains("lists other members")
+        );
+        assert!(say(|look| resource(look).ready = 2).contains("the status says 2 ready"));
+        assert!(say(|look| resource(look).generation = 2).contains("earlier spec"));
+    }
+
+    fn member(look: &mut Observation) -> &mut Member {
+        look.pods[1].member.as_mut().expect("answers")
+    }
+
+    fn list_of(look: &mut Observation) -> &mut List {
+        member(look).list.as_mut().expect("tells")
+    }
+
+    fn resource(look: &mut Observation) -> &mut Resource {
+        look.resource.as_mut().expect("exists")
+    }
+
+    #[test]
+    fn a_leader_that_is_no_member_is_no_leader() {
+        let list = [voter(2), voter(3)];
+        let look = look(1, 10, &list, &[2, 3]);
+        assert!(
+            look.settled_at(2)
+                .expect_err("leader 1 is gone")
+                .contains("leader")
+        );
+    }
+}

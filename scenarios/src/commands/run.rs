@@ -1,0 +1,199 @@
+//! `scenarios run`.
+//!
+//! Owns: from scenarios and seeds to reports.
+//! Always holds: every scenario is read before the first one runs; each report carries the command
+//! that gives it again; a panic in a run is a verdict, not the end of the program.
+//! Deliberately does not know: worlds and outputs; it brings them together.
+
+use std::{
+    any::Any,
+    fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
+
+use simulator::determinism::wall_time;
+
+use super::CommandFailed;
+use crate::{
+    cli::{Run, WorldKind},
+    library::{self, Entry},
+    report::{Report, StepReport, Subject, Verdict},
+    reproduce,
+    runner::{Event, Outcome},
+    show::{Show, human::Human, json, junit},
+    worlds::{self, Ran, Request},
+};
+
+pub(super) fn run(options: &Run) -> Result<Verdict, CommandFailed> {
+    let reports = reports(options)?;
+    if options.json {
+        let document = json::document(&reports)
+            .map_err(|error| CommandFailed::Cannot(format!("write the report: {error}")))?;
+        println!("{document}");
+    }
+    if let Some(path) = &options.junit {
+        fs::write(path, junit::report(&reports)).map_err(|error| {
+            CommandFailed::Cannot(format!("write --junit {}: {error}", path.display()))
+        })?;
+    }
+    Ok(reports
+        .iter()
+        .fold(Verdict::Pass, |worst, report| worst.worse(report.verdict)))
+}
+
+/// Runs everything that the options ask for.
+pub(super) fn reports(options: &Run) -> Result<Vec<Report>, CommandFailed> {
+    let found: Result<Vec<Entry>, _> = options
+        .scenarios
+        .iter()
+        .map(|argument| library::find(argument))
+        .collect();
+    let entries = found.map_err(|error| CommandFailed::BadInput(error.to_string()))?;
+    if options.etcd.is_some() && options.world != WorldKind::Process {
+        let text = "error: --etcd is the program that `--world process` runs; \
+                    for `--world sim` say --etcd-version";
+        return Err(CommandFailed::BadInput(text.to_owned()));
+    }
+    let mut show: Box<dyn Show> = if options.json {
+        Box::new(json::Quiet::default())
+    } else {
+        Box::new(Human::new(options.seeds > 1))
+    };
+    let mut reports = Vec::new();
+    for entry in &entries {
+        for seed in (options.seed..).take(usize::try_from(options.seeds).unwrap_or(usize::MAX)) {
+            reports.push(one(options, entry, seed, &mut *show)?);
+        }
+    }
+    Ok(reports)
+}
+
+fn one(
+    options: &Run,
+    entry: &Entry,
+    seed: u64,
+    show: &mut dyn Show,
+) -> Result<Report, CommandFailed> {
+    let mut scenario = entry.scenario.clone();
+    if let Some(version) = options.etcd_version {
+        scenario.cluster.version = version;
+    }
+    let subject = subject(options, entry, seed, &scenario.cluster.version.to_string());
+    show.begin(&subject, &scenario);
+    let etcd = options.etcd.clone();
+    let request = Request {
+        scenario,
+        seed,
+        etcd,
+        keep_trace: options.trace.is_some(),
+    };
+    let mut collected = Collected {
+        steps: Vec::new(),
+        step_began: Duration::ZERO,
+    };
+    let began = wall_time();
+    let mut tell = |event: Event| show.event(&collected.add(event));
+    let ran = catch_unwind(AssertUnwindSafe(|| {
+        worlds::run(options.world, &request, &mut tell)
+    }));
+    let wall = wall_time() - began;
+    let ran = match ran {
+        Ok(ran) => ran.map_err(|failed| CommandFailed::Cannot(failed.0))?,
+        Err(panic) => crashed(&*panic, &collected),
+    };
+    if let Some(path) = &options.trace {
+        let text = ran.trace.join("\n") + "\n";
+        fs::write(path, text).map_err(|error| {
+            CommandFailed::Cannot(format!("write --trace {}: {error}", path.display()))
+        })?;
+    }
+    let report = report(subject, ran, collected.steps, wall);
+    show.end(&report);
+    Ok(report)
+}
+
+/// Gathers step reports and puts wall times into them: a world's own clock may be virtual.
+struct Collected {
+    steps: Vec<StepReport>,
+    step_began: Duration,
+}
+
+impl Collected {
+    fn add(&mut self, mut event: Event) -> Event {
+        match &mut event {
+            Event::Began { .. } => self.step_began = wall_time(),
+            Event::Ended(step) => {
+                step.wall = wall_time() - self.step_began;
+                self.steps.push(step.clone());
+            }
+            Event::Happened(_) | Event::Waiting { .. } => {}
+        }
+        event
+    }
+}
+
+fn subject(options: &Run, entry: &Entry, seed: u64, etcd_version: &str) -> Subject {
+    let mut words: Vec<String> = ["scenarios", "run", &entry.name].map(str::to_owned).into();
+    let mut option = |name: &str, value: String| words.extend([name.to_owned(), value]);
+    option("--world", options.world.name().to_owned());
+    option("--seed", seed.to_string());
+    if let Some(version) = options.etcd_version {
+        option("--etcd-version", version.to_string());
+    }
+    if let Some(path) = &options.etcd {
+        option("--etcd", path.display().to_string());
+    }
+    Subject {
+        scenario: entry.name.clone(),
+        world: options.world.name().to_owned(),
+        seed,
+        etcd_version: etcd_version.to_owned(),
+        reproduce: reproduce::join(&words),
+    }
+}
+
+fn crashed(panic: &(dyn Any + Send), collected: &Collected) -> Ran {
+    let message = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned());
+    let outcome = Outcome {
+        verdict: Verdict::Crash,
+        reason: Some(format!("panic: {message}")),
+        traffic: None,
+        violations: Vec::new(),
+        took: collected
+            .steps
+            .last()
+            .map_or(Duration::ZERO, |step| step.began + step.took),
+    };
+    Ran {
+        outcome,
+        trace_hash: None,
+        trace: Vec::new(),
+    }
+}
+
+fn report(subject: Subject, ran: Ran, steps: Vec<StepReport>, wall: Duration) -> Report {
+    let Outcome {
+        verdict,
+        reason,
+        traffic,
+        violations,
+        took,
+    } = ran.outcome;
+    let trace_hash = ran.trace_hash.map(|hash| format!("{hash:016x}"));
+    Report {
+        subject,
+        verdict,
+        reason,
+        steps,
+        traffic,
+        violations,
+        took,
+        wall,
+        trace_hash,
+    }
+}

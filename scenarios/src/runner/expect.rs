@@ -1,0 +1,184 @@
+//! Waits for what is expected, or checks it.
+//!
+//! Owns: what each expectation means in looks, and how long is waited.
+//! Always holds: an expectation that fails says what was still missing, or what changed.
+//! Deliberately does not know: what comes after it.
+
+use chaos::Observation;
+
+use super::{Event, LOOK_EVERY, Run, Stopped};
+use crate::{
+    report::Verdict,
+    scenario::{Expectation, Span},
+    world::World,
+};
+
+impl<W: World> Run<'_, W> {
+    pub(super) async fn expect(&mut self, expectation: &Expectation) -> Result<(), Stopped> {
+        match expectation {
+            Expectation::Members { count, within } => {
+                let settled = |look: &Observation| look.settled_at(*count);
+                self.wait_for(expectation, *within, settled).await
+            }
+            Expectation::Stays { count, lasting } => {
+                self.stays(expectation, *count, *lasting).await
+            }
+            Expectation::NothingLeft { within } => self.gone(expectation, *within, false).await,
+            Expectation::OnlyVolumesLeft { within } => self.gone(expectation, *within, true).await,
+            Expectation::WritesReadable => self.read_back(expectation).await,
+            Expectation::NoViolation => match self.violations().first() {
+                None => Ok(()),
+                Some(violation) => Err(unsafe_because(expectation, violation)),
+            },
+        }
+    }
+
+    async fn wait_for(
+        &mut self,
+        expectation: &Expectation,
+        within: Span,
+        mut come_true: impl FnMut(&Observation) -> Result<(), String>,
+    ) -> Result<(), Stopped> {
+        let deadline = self.world.elapsed() + within.duration();
+        loop {
+            self.look().await?;
+            let seen = self
+                .last
+                .as_ref()
+                .map_or(Err("nothing was seen".to_owned()), &mut come_true);
+            let Err(missing) = seen else { return Ok(()) };
+            self.wait(expectation, deadline, missing).await?;
+        }
+    }
+
+    /// Lets a little time pass; fails when it is up.
+    async fn wait(
+        &mut self,
+        expectation: &Expectation,
+        deadline: std::time::Duration,
+        missing: String,
+    ) -> Result<(), Stopped> {
+        let at = self.world.elapsed();
+        if at >= deadline {
+            return Err(late(expectation, &missing));
+        }
+        (self.tell)(Event::Waiting { at, missing });
+        self.world.pass(LOOK_EVERY.min(deadline - at)).await;
+        Ok(())
+    }
+
+    /// Settled in every look, with the same pods and members from the first to the last.
+    async fn stays(
+        &mut self,
+        expectation: &Expectation,
+        count: u32,
+        lasting: Span,
+    ) -> Result<(), Stopped> {
+        let end = self.world.elapsed() + lasting.duration();
+        let mut first: Option<Observation> = None;
+        loop {
+            self.look().await?;
+            let Some(look) = &self.last else { continue };
+            look.settled_at(count)
+                .map_err(|missing| changed(expectation, &missing))?;
+            let before = first.get_or_insert_with(|| look.clone());
+            if identity(before) != identity(look) {
+                return Err(changed(
+                    expectation,
+                    "pods or members are others than before",
+                ));
+            }
+            let at = self.world.elapsed();
+            if at >= end {
+                return Ok(());
+            }
+            (self.tell)(Event::Waiting {
+                at,
+                missing: "nothing; it has to last".to_owned(),
+            });
+            self.world.pass(LOOK_EVERY.min(end - at)).await;
+        }
+    }
+
+    async fn gone(
+        &mut self,
+        expectation: &Expectation,
+        within: Span,
+        volumes_stay: bool,
+    ) -> Result<(), Stopped> {
+        let deadline = self.world.elapsed() + within.duration();
+        loop {
+            self.look().await?;
+            let left = self.world.leftovers().await?;
+            let mut too_much = left.others;
+            if !volumes_stay {
+                too_much.extend(left.volumes.iter().cloned());
+            } else if left.volumes.is_empty() {
+                return Err(changed(expectation, "no volume is left"));
+            }
+            if too_much.is_empty() {
+                return Ok(());
+            }
+            let missing = format!("still there: {}", too_much.join(", "));
+            self.wait(expectation, deadline, missing).await?;
+        }
+    }
+
+    async fn read_back(&mut self, expectation: &Expectation) -> Result<(), Stopped> {
+        let history = self.history();
+        if history.acknowledged().next().is_none() {
+            let missing = "not a single write was acknowledged, so there is nothing to read back";
+            return Err(late(expectation, missing));
+        }
+        let result = self.world.read_back(&history).await?;
+        self.note(format!(
+            "clients: {} acknowledged writes read back, {} lost{}",
+            result.found,
+            result.lost.len(),
+            match result.compacted {
+                0 => String::new(),
+                count => format!(", {count} compacted away"),
+            },
+        ));
+        let lost = result.lost.first().cloned();
+        self.settled_history.extend(result.lost);
+        match lost {
+            None => Ok(()),
+            Some(violation) => Err(unsafe_because(expectation, &violation)),
+        }
+    }
+}
+
+/// What must not change while nothing is asked for.
+fn identity(look: &Observation) -> Vec<(&str, u32, Option<u64>)> {
+    let pods = look.pods.iter();
+    pods.map(|pod| {
+        (
+            pod.uid.as_str(),
+            pod.restarts,
+            pod.member.as_ref().map(|it| it.id),
+        )
+    })
+    .collect()
+}
+
+fn late(expectation: &Expectation, missing: &str) -> Stopped {
+    Stopped {
+        verdict: Verdict::Liveness,
+        reason: format!("`{expectation}` did not come true: {missing}"),
+    }
+}
+
+fn changed(expectation: &Expectation, what: &str) -> Stopped {
+    Stopped {
+        verdict: Verdict::Liveness,
+        reason: format!("`{expectation}` did not hold: {what}"),
+    }
+}
+
+fn unsafe_because(expectation: &Expectation, violation: &chaos::Violation) -> Stopped {
+    Stopped {
+        verdict: Verdict::Safety,
+        reason: format!("`{expectation}` does not hold: {violation}"),
+    }
+}

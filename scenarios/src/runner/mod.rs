@@ -1,0 +1,262 @@
+//! Takes a scenario through a world.
+//!
+//! Owns: the order of things: act, look until it is as expected, judge every look.
+//! Always holds: whatever a step waits for, every look is judged by every invariant; a run ends
+//! with a verdict.
+//! Deliberately does not know: which world it is, and how its report is shown.
+
+mod expect;
+mod timeline;
+
+use std::time::Duration;
+
+use chaos::{
+    Observation, Violation,
+    history::{History, Summary},
+    invariants::Watch,
+    traffic::{Rates, Traffic},
+};
+
+use crate::{
+    report::{Moment, StepReport, Verdict},
+    scenario::{Action, Instruction, Scenario, Step},
+    world::{World, WorldFailed},
+};
+
+/// Time between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// What a run tells while it goes.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A step begins.
+    Began {
+        /// Its index.
+        index: usize,
+        /// Its title.
+        title: String,
+    },
+    /// Something happened.
+    Happened(Moment),
+    /// The run waits, and this is still missing.
+    Waiting {
+        /// When, since the world began.
+        at: Duration,
+        /// What is missing.
+        missing: String,
+    },
+    /// A step came to its end.
+    Ended(StepReport),
+}
+
+/// What the runner found; the rest of a report is known to whoever started the run.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// How it ended.
+    pub verdict: Verdict,
+    /// Why, when it did not pass.
+    pub reason: Option<String>,
+    /// What clients did.
+    pub traffic: Option<Summary>,
+    /// What must never happen, and did.
+    pub violations: Vec<Violation>,
+    /// Time in the world.
+    pub took: Duration,
+}
+
+/// Why a run stopped early.
+#[derive(Debug)]
+struct Stopped {
+    verdict: Verdict,
+    reason: String,
+}
+
+impl From<WorldFailed> for Stopped {
+    fn from(failed: WorldFailed) -> Self {
+        Self {
+            verdict: Verdict::Crash,
+            reason: failed.to_string(),
+        }
+    }
+}
+
+/// Runs the scenario; `tell` hears of everything at once.
+pub async fn run<W: World>(world: &W, scenario: &Scenario, tell: &mut dyn FnMut(Event)) -> Outcome {
+    let mut run = Run {
+        world,
+        scenario,
+        tell,
+        watch: Watch::default(),
+        traffic: None,
+        settled_history: Vec::new(),
+        summary: Summary::default(),
+        last: None,
+        timeline: Vec::new(),
+    };
+    let ended = run.all().await;
+    run.conclude(ended).await
+}
+
+struct Run<'a, W> {
+    world: &'a W,
+    scenario: &'a Scenario,
+    tell: &'a mut dyn FnMut(Event),
+    watch: Watch,
+    traffic: Option<Traffic>,
+    /// Violations found in the histories of clients that have stopped.
+    settled_history: Vec<Violation>,
+    summary: Summary,
+    last: Option<Observation>,
+    timeline: Vec<Moment>,
+}
+
+impl<W: World> Run<'_, W> {
+    async fn all(&mut self) -> Result<(), Stopped> {
+        for (index, step) in self.scenario.steps.iter().enumerate() {
+            (self.tell)(Event::Began {
+                index,
+                title: step.title.clone(),
+            });
+            let (began, calls) = (self.world.elapsed(), self.world.calls());
+            let result = self.step(step).await;
+            let report = StepReport {
+                title: step.title.clone(),
+                began,
+                took: self.world.elapsed() - began,
+                wall: Duration::ZERO,
+                calls: self.world.calls().since(&calls),
+                timeline: std::mem::take(&mut self.timeline),
+                failed: result.as_ref().err().map(|stopped| stopped.reason.clone()),
+            };
+            (self.tell)(Event::Ended(report));
+            result?;
+        }
+        for expectation in &self.scenario.finally {
+            self.expect(expectation).await?;
+        }
+        Ok(())
+    }
+
+    async fn step(&mut self, step: &Step) -> Result<(), Stopped> {
+        for instruction in &step.instructions {
+            match instruction {
+                Instruction::Do(action) => self.act(*action).await?,
+                Instruction::Expect(expectation) => self.expect(expectation).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn act(&mut self, action: Action) -> Result<(), Stopped> {
+        self.note(format!("user: {action}"));
+        match action {
+            Action::Wait(span) => {
+                let end = self.world.elapsed() + span.duration();
+                while self.world.elapsed() < end {
+                    self.world
+                        .pass(LOOK_EVERY.min(end - self.world.elapsed()))
+                        .await;
+                    self.look().await?;
+                }
+                return Ok(());
+            }
+            Action::Delete => self.stop_traffic().await,
+            Action::Create | Action::Scale(_) => {}
+        }
+        self.world.act(&self.scenario.cluster, action).await?;
+        if let (Action::Create, Some(traffic)) = (action, self.scenario.traffic) {
+            let rates = Rates {
+                puts: traffic.puts,
+                reads: traffic.reads,
+                keys: traffic.keys,
+            };
+            self.traffic = Some(self.world.start_traffic(rates));
+        }
+        Ok(())
+    }
+
+    /// Looks once, and judges what is seen.
+    async fn look(&mut self) -> Result<(), Stopped> {
+        if let Some(reason) = self.world.crashed() {
+            return Err(Stopped {
+                verdict: Verdict::Crash,
+                reason,
+            });
+        }
+        let look = self.world.look(&self.scenario.cluster).await?;
+        for what in timeline::changes(self.last.as_ref(), &look) {
+            self.note_at(look.at, what);
+        }
+        for violation in self.watch.judge(&look) {
+            self.note_at(
+                look.at,
+                format!("VIOLATION {}: {}", violation.invariant, violation.evidence),
+            );
+        }
+        self.last = Some(look);
+        Ok(())
+    }
+
+    fn note(&mut self, what: String) {
+        self.note_at(self.world.elapsed(), what);
+    }
+
+    fn note_at(&mut self, at: Duration, what: String) {
+        let moment = Moment { at, what };
+        self.timeline.push(moment.clone());
+        (self.tell)(Event::Happened(moment));
+    }
+
+    /// Ends the clients' history: what comes after a deletion is another store.
+    async fn stop_traffic(&mut self) {
+        let Some(mut traffic) = self.traffic.take() else {
+            return;
+        };
+        traffic.stop().await;
+        let history = traffic.history();
+        self.settled_history.extend(history.check());
+        self.summary = add(self.summary, history.summary(self.world.elapsed()));
+    }
+
+    /// A copy, so that clients can go on while it is judged.
+    fn history(&self) -> History {
+        self.traffic
+            .as_ref()
+            .map(|traffic| traffic.history().clone())
+            .unwrap_or_default()
+    }
+
+    fn violations(&self) -> Vec<Violation> {
+        let mut all = self.watch.violations().to_vec();
+        all.extend(self.settled_history.iter().cloned());
+        all.extend(self.history().check());
+        all
+    }
+
+    async fn conclude(mut self, ended: Result<(), Stopped>) -> Outcome {
+        self.stop_traffic().await;
+        let violations = self.violations();
+        let (verdict, reason) = match (violations.first(), ended) {
+            (Some(violation), _) => (Verdict::Safety, Some(violation.to_string())),
+            (None, Err(stopped)) => (stopped.verdict, Some(stopped.reason)),
+            (None, Ok(())) => (Verdict::Pass, None),
+        };
+        Outcome {
+            verdict,
+            reason,
+            traffic: self.scenario.traffic.map(|_| self.summary),
+            violations,
+            took: self.world.elapsed(),
+        }
+    }
+}
+
+fn add(one: Summary, other: Summary) -> Summary {
+    Summary {
+        acknowledged: one.acknowledged + other.acknowledged,
+        unknown: one.unknown + other.unknown,
+        reads: one.reads + other.reads,
+        failed_reads: one.failed_reads + other.failed_reads,
+        longest_stall_ms: one.longest_stall_ms.max(other.longest_stall_ms),
+    }
+}

@@ -1,0 +1,141 @@
+//! What a scenario says: the cluster, the steps, what must hold.
+//!
+//! Owns: the model of a scenario file and its vocabulary, which is closed: every action and every
+//! expectation is a variant here.
+//! Always holds: a parsed scenario makes sense as a story (nothing is scaled before it is created);
+//! printing a scenario and parsing the text gives the same scenario.
+//! Deliberately does not know: worlds, and how anything is carried out.
+//!
+//! Reading order: this file, [`words`] (a line as words), [`sentence`] (every sentence a file may
+//! contain, in one table), [`parse`], [`story`] (what makes sense when), [`print`](mod@print),
+//! [`diagnostic`] (how a mistake is shown).
+
+pub mod diagnostic;
+pub mod parse;
+pub mod print;
+pub mod sentence;
+pub mod span;
+pub mod story;
+pub mod version;
+pub mod words;
+
+pub use diagnostic::{Diagnostic, Refused};
+pub use parse::parse;
+pub use span::Span;
+pub use version::EtcdVersion;
+
+/// Most members that a scenario may ask for; the same bound as the resource's schema.
+pub const MAX_SIZE: u32 = 9;
+
+/// One scenario file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scenario {
+    /// The comment on top: what this is about, for people.
+    pub story: Vec<String>,
+    /// The cluster it is about.
+    pub cluster: Cluster,
+    /// What clients do all the while.
+    pub traffic: Option<Traffic>,
+    /// What happens, in order.
+    pub steps: Vec<Step>,
+    /// What must hold when all is over.
+    pub finally: Vec<Expectation>,
+}
+
+/// The cluster as the user first writes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cluster {
+    /// Name of the resource.
+    pub name: String,
+    /// Members at creation.
+    pub size: u32,
+    /// Version of etcd; the command line can ask for another one.
+    pub version: EtcdVersion,
+    /// What becomes of its volumes when it is deleted.
+    pub volumes: Volumes,
+}
+
+/// What becomes of volumes when their cluster is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Volumes {
+    /// They stay.
+    Kept,
+    /// They go with the cluster.
+    Deleted,
+}
+
+/// What clients do from the first moment that the cluster answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Traffic {
+    /// Writes per second, over all clients.
+    pub puts: u32,
+    /// Reads per second, over all clients.
+    pub reads: u32,
+    /// Number of keys that they touch.
+    pub keys: u32,
+}
+
+/// A named part of the story.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Its name, unique in the file.
+    pub title: String,
+    /// What is done and expected, in order.
+    pub instructions: Vec<Instruction>,
+}
+
+/// One line of a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Instruction {
+    /// Somebody does something.
+    Do(Action),
+    /// Something must come true, or hold.
+    Expect(Expectation),
+}
+
+/// What somebody does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// The user creates the cluster as the file's heading describes it.
+    Create,
+    /// The user sets the number of members.
+    Scale(u32),
+    /// The user deletes the cluster.
+    Delete,
+    /// Nobody does anything for a while.
+    Wait(Span),
+}
+
+/// What must come true, or hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expectation {
+    /// The cluster gets to exactly this many voters, all healthy, agreed on by every one of them,
+    /// and the status says so.
+    Members {
+        /// How many.
+        count: u32,
+        /// How soon.
+        within: Span,
+    },
+    /// It has this many members and keeps them, without a single change, for a while.
+    Stays {
+        /// How many.
+        count: u32,
+        /// How long.
+        lasting: Span,
+    },
+    /// The resource and everything that belonged to it is gone.
+    NothingLeft {
+        /// How soon.
+        within: Span,
+    },
+    /// The resource and everything that belonged to it is gone, except for its volumes.
+    OnlyVolumesLeft {
+        /// How soon.
+        within: Span,
+    },
+    /// Every write that was acknowledged so far can be read back.
+    WritesReadable,
+    /// No invariant was violated at any time so far.
+    NoViolation,
+}

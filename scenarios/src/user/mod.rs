@@ -1,0 +1,184 @@
+//! A user of a cluster, with kubectl and an etcd client in hand.
+//!
+//! Owns: what a user does and sees, through a plain Kubernetes client and plain etcd clients.
+//! Always holds: nothing here comes from the operator's code: resources are JSON, members are asked
+//! one by one, so that what it reports is an independent opinion.
+//! Deliberately does not know: where its connections lead; it gets an [`Access`].
+
+mod kinds;
+mod members;
+mod pods;
+mod resource;
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use chaos::{
+    Observation,
+    history::{History, read_back},
+    traffic::{Door, Rates, Traffic},
+};
+use etcd_client::Client;
+use simulator::{clock::Clock, net::BoxFuture};
+
+use crate::{
+    scenario::{Action, Cluster},
+    world::{Calls, Leftovers, World, WorldFailed},
+};
+use members::Members;
+
+/// How a user's machine reaches things in some world.
+pub trait Access: Send + Sync {
+    /// A client of the API server, as the user.
+    fn kube(&self) -> kube::Client;
+
+    /// Opens a connection to etcd from the user's machine. `host` is an address, or a name that
+    /// pods can resolve.
+    fn dial(&self, host: &str, port: u16) -> BoxFuture<Result<Client, String>>;
+
+    /// Runs a task on the user's machine.
+    fn spawn(&self, task: BoxFuture<()>);
+
+    /// The world's clock.
+    fn clock(&self) -> Clock;
+
+    /// What the operator has asked so far.
+    fn calls(&self) -> Calls;
+
+    /// Why the operator is not running any more, if so.
+    fn crashed(&self) -> Option<String>;
+}
+
+/// A user in a world.
+pub struct User {
+    access: Arc<dyn Access>,
+    namespace: String,
+    /// What was there before the first action.
+    before: BTreeSet<String>,
+    members: Members,
+    endpoint: Arc<Endpoint>,
+}
+
+impl User {
+    /// A user who has noted what is there already.
+    ///
+    /// # Errors
+    /// When the API server cannot be asked.
+    pub async fn new(access: Arc<dyn Access>, namespace: &str) -> Result<Self, WorldFailed> {
+        let found = kinds::everything(&access.kube(), namespace).await?;
+        Ok(Self {
+            namespace: namespace.to_owned(),
+            before: found.into_iter().map(|object| object.identity).collect(),
+            members: Members::default(),
+            endpoint: Arc::new(Endpoint {
+                access: access.clone(),
+                told: Mutex::default(),
+            }),
+            access,
+        })
+    }
+}
+
+impl World for User {
+    fn elapsed(&self) -> Duration {
+        self.access.clock().elapsed()
+    }
+
+    async fn pass(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+
+    async fn act(&self, cluster: &Cluster, action: Action) -> Result<(), WorldFailed> {
+        let kube = self.access.kube();
+        match action {
+            Action::Create => resource::create(kube, &self.namespace, cluster).await,
+            Action::Scale(size) => {
+                resource::scale(kube, &self.namespace, &cluster.name, size).await
+            }
+            Action::Delete => resource::delete(kube, &self.namespace, &cluster.name).await,
+            Action::Wait(span) => {
+                self.pass(span.duration()).await;
+                Ok(())
+            }
+        }
+    }
+
+    async fn look(&self, cluster: &Cluster) -> Result<Observation, WorldFailed> {
+        let kube = self.access.kube();
+        let found = resource::read(kube.clone(), &self.namespace, &cluster.name).await?;
+        let (resource, endpoint) = found.map_or((None, None), |found| (Some(found.0), found.1));
+        self.endpoint.tell(endpoint);
+        let found = pods::read(kube, &self.namespace, &cluster.name).await?;
+        let pods = self.members.ask(&*self.access, found).await;
+        Ok(Observation {
+            at: self.elapsed(),
+            resource,
+            pods,
+        })
+    }
+
+    async fn leftovers(&self) -> Result<Leftovers, WorldFailed> {
+        let mut left = Leftovers::default();
+        for object in kinds::everything(&self.access.kube(), &self.namespace).await? {
+            if self.before.contains(&object.identity) {
+                continue;
+            }
+            let kind = if object.volume {
+                &mut left.volumes
+            } else {
+                &mut left.others
+            };
+            kind.push(object.name);
+        }
+        Ok(left)
+    }
+
+    fn start_traffic(&self, rates: Rates) -> Traffic {
+        let door: Arc<dyn Door> = self.endpoint.clone();
+        Traffic::start(rates, &door, self.access.clock(), |task| {
+            self.access.spawn(task)
+        })
+    }
+
+    async fn read_back(&self, history: &History) -> Result<read_back::ReadBack, WorldFailed> {
+        let result = read_back::read_back(history, &*self.endpoint).await;
+        result.map_err(|unreadable| WorldFailed::Etcd(unreadable.to_string()))
+    }
+
+    fn calls(&self) -> Calls {
+        self.access.calls()
+    }
+
+    fn crashed(&self) -> Option<String> {
+        self.access.crashed()
+    }
+}
+
+/// The way in that the resource's status tells to clients.
+struct Endpoint {
+    access: Arc<dyn Access>,
+    told: Mutex<Option<(String, u16)>>,
+}
+
+impl Endpoint {
+    fn tell(&self, endpoint: Option<(String, u16)>) {
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = endpoint;
+    }
+}
+
+impl Door for Endpoint {
+    fn open(&self, _client: u32) -> BoxFuture<Result<Client, String>> {
+        let told = self
+            .told
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        match told {
+            Some((host, port)) => self.access.dial(&host, port),
+            None => Box::pin(async { Err("the status names no endpoint yet".to_owned()) }),
+        }
+    }
+}

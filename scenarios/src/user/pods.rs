@@ -1,0 +1,82 @@
+//! The pods of a cluster.
+//!
+//! Owns: which pods count as the cluster's, and what of them matters.
+//! Always holds: a pod belongs by its name, `CLUSTER-ORDINAL`, not by labels that an operator may
+//! forget.
+//! Deliberately does not know: what runs in them.
+
+use chaos::observation::Pod;
+use k8s_openapi::api::core::v1 as core;
+use kube::{Api, Client, api::ListParams};
+
+use super::resource::failed;
+use crate::world::WorldFailed;
+
+/// A pod and the address to ask its member at.
+pub(super) type Addressed = (Pod, Option<String>);
+
+pub(super) async fn read(
+    kube: Client,
+    namespace: &str,
+    cluster: &str,
+) -> Result<Vec<Addressed>, WorldFailed> {
+    let api: Api<core::Pod> = Api::namespaced(kube, namespace);
+    let found = api.list(&ListParams::default()).await;
+    let found = found.map_err(|error| failed("list the pods", error))?;
+    let mut pods: Vec<Addressed> = found
+        .items
+        .iter()
+        .filter(|pod| {
+            let name = pod.metadata.name.as_deref().unwrap_or_default();
+            ordinal(name, cluster).is_some()
+        })
+        .map(read_one)
+        .collect();
+    pods.sort_by_key(|(pod, _)| ordinal(&pod.name, cluster));
+    Ok(pods)
+}
+
+fn ordinal(name: &str, cluster: &str) -> Option<u32> {
+    name.strip_prefix(cluster)?.strip_prefix('-')?.parse().ok()
+}
+
+fn read_one(pod: &core::Pod) -> Addressed {
+    let status = pod.status.clone().unwrap_or_default();
+    let containers = status.container_statuses.unwrap_or_default();
+    let conditions = status.conditions.unwrap_or_default();
+    let running = containers.iter().any(|container| {
+        container
+            .state
+            .as_ref()
+            .is_some_and(|state| state.running.is_some())
+    });
+    let restarts: i32 = containers
+        .iter()
+        .map(|container| container.restart_count)
+        .sum();
+    let view = Pod {
+        name: pod.metadata.name.clone().unwrap_or_default(),
+        uid: pod.metadata.uid.clone().unwrap_or_default(),
+        running,
+        ready: conditions
+            .iter()
+            .any(|it| it.type_ == "Ready" && it.status == "True"),
+        deleting: pod.metadata.deletion_timestamp.is_some(),
+        restarts: u32::try_from(restarts).unwrap_or(0),
+        member: None,
+    };
+    (view, status.pod_ip.filter(|_| running))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pod_belongs_by_its_name() {
+        assert_eq!(ordinal("demo-12", "demo"), Some(12));
+        for other in ["demo", "demo-x", "demo-1-2", "other-1", "demo1"] {
+            assert_eq!(ordinal(other, "demo"), None, "{other}");
+        }
+    }
+}

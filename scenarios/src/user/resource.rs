@@ -1,0 +1,181 @@
+//! The EtcdCluster resource as JSON.
+//!
+//! Owns: its group, version and kind, what a user writes and which fields a user reads.
+//! Always holds: a field that is not there is read as "not said yet".
+//! Deliberately does not know: the operator's own types.
+
+use chaos::observation::Resource;
+use kube::{
+    Api, Client,
+    api::{
+        ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams,
+    },
+};
+use serde_json::{Value, json};
+
+use crate::{
+    scenario::{Cluster, Volumes},
+    world::WorldFailed,
+};
+
+fn api(kube: Client, namespace: &str) -> Api<DynamicObject> {
+    let kind = GroupVersionKind::gvk("etcd.etcd.io", "v1alpha1", "EtcdCluster");
+    let resource = ApiResource::from_gvk_with_plural(&kind, "etcdclusters");
+    Api::namespaced_with(kube, namespace, &resource)
+}
+
+pub(super) async fn create(
+    kube: Client,
+    namespace: &str,
+    cluster: &Cluster,
+) -> Result<(), WorldFailed> {
+    let retention = match cluster.volumes {
+        Volumes::Kept => "Retain",
+        Volumes::Deleted => "Delete",
+    };
+    let resource: DynamicObject = serde_json::from_value(json!({
+        "apiVersion": "etcd.etcd.io/v1alpha1",
+        "kind": "EtcdCluster",
+        "metadata": {"name": cluster.name, "namespace": namespace},
+        "spec": {
+            "size": cluster.size,
+            "version": cluster.version.to_string(),
+            "storage": {"retentionPolicy": retention},
+        },
+    }))
+    .map_err(|error| failed("write the EtcdCluster", error))?;
+    let created = api(kube, namespace)
+        .create(&PostParams::default(), &resource)
+        .await;
+    created
+        .map(drop)
+        .map_err(|error| failed("create the EtcdCluster", error))
+}
+
+pub(super) async fn scale(
+    kube: Client,
+    namespace: &str,
+    name: &str,
+    size: u32,
+) -> Result<(), WorldFailed> {
+    let patch = Patch::Merge(json!({"spec": {"size": size}}));
+    let patched = api(kube, namespace)
+        .patch(name, &PatchParams::default(), &patch)
+        .await;
+    patched
+        .map(drop)
+        .map_err(|error| failed(&format!("set the size to {size}"), error))
+}
+
+pub(super) async fn delete(kube: Client, namespace: &str, name: &str) -> Result<(), WorldFailed> {
+    let deleted = api(kube, namespace)
+        .delete(name, &DeleteParams::background())
+        .await;
+    deleted
+        .map(drop)
+        .map_err(|error| failed("delete the EtcdCluster", error))
+}
+
+/// The resource, and the endpoint that its status tells to clients.
+type Found = (Resource, Option<(String, u16)>);
+
+pub(super) async fn read(
+    kube: Client,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<Found>, WorldFailed> {
+    let found = api(kube, namespace).get_opt(name).await;
+    let found = found.map_err(|error| failed("read the EtcdCluster", error))?;
+    Ok(found.map(|object| (resource(&object), endpoint(&object.data))))
+}
+
+fn resource(object: &DynamicObject) -> Resource {
+    let (metadata, status) = (&object.metadata, &object.data["status"]);
+    let number = |value: &Value| {
+        value
+            .as_u64()
+            .and_then(|it| u32::try_from(it).ok())
+            .unwrap_or(0)
+    };
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    Resource {
+        uid: metadata.uid.clone().unwrap_or_default(),
+        generation: metadata.generation.unwrap_or_default(),
+        wanted: number(&object.data["spec"]["size"]),
+        observed_generation: status["observedGeneration"].as_i64(),
+        ready: number(&status["readyReplicas"]),
+        phase: text(&status["phase"]),
+        message: progress(status),
+        deleting: metadata.deletion_timestamp.is_some(),
+    }
+}
+
+/// What the condition `Progressing` says.
+fn progress(status: &Value) -> String {
+    let conditions = status["conditions"].as_array().into_iter().flatten();
+    let mut progressing = conditions.filter(|it| it["type"] == "Progressing");
+    let message = progressing.next().and_then(|it| it["message"].as_str());
+    message.unwrap_or_default().to_owned()
+}
+
+fn endpoint(data: &Value) -> Option<(String, u16)> {
+    let url = data["status"]["endpoints"][0].as_str()?;
+    let (host, port) = url
+        .split_once("://")
+        .map_or(url, |(_, rest)| rest)
+        .rsplit_once(':')?;
+    Some((host.to_owned(), port.trim_end_matches('/').parse().ok()?))
+}
+
+pub(super) fn failed(doing: &str, error: impl std::error::Error) -> WorldFailed {
+    WorldFailed::Kubernetes {
+        doing: doing.to_owned(),
+        why: chain(&error),
+    }
+}
+
+/// An error with everything that caused it.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        // Many libraries repeat the cause in their own text.
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_endpoint_is_read_from_the_status() {
+        let data = json!({"status": {"endpoints": ["http://demo-client.default.svc:2379"]}});
+        assert_eq!(
+            endpoint(&data),
+            Some(("demo-client.default.svc".to_owned(), 2379))
+        );
+        assert_eq!(endpoint(&json!({"status": {}})), None);
+    }
+
+    #[test]
+    fn a_resource_without_a_status_says_nothing_yet() {
+        let object: DynamicObject = serde_json::from_value(json!({
+            "apiVersion": "etcd.etcd.io/v1alpha1",
+            "kind": "EtcdCluster",
+            "metadata": {"name": "demo", "uid": "u", "generation": 2},
+            "spec": {"size": 3},
+        }))
+        .expect("an object");
+        let read = resource(&object);
+        assert_eq!(
+            (read.wanted, read.ready, read.observed_generation),
+            (3, 0, None)
+        );
+    }
+}
