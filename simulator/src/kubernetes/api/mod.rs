@@ -26,7 +26,7 @@ mod metadata;
 mod names;
 mod openapi;
 mod patching;
-mod quantity;
+pub(crate) mod quantity;
 mod query;
 mod reads;
 mod registry;

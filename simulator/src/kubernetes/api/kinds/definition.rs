@@ -113,10 +113,12 @@ fn check_versions(spec: &Value, causes: &mut Vec<Cause>) {
 
 fn schema_cause(inside: &str, wrong: &SchemaError) -> Cause {
     match wrong {
-                SchemaError::Invalid(error) => {
-            Cause::new(error.kind.reason(), format!("{inside}{}", error.field), error.message())
-        }
-SchemaError::NotModelled { path, what } => Cause::new(
+        SchemaError::Invalid(error) => Cause::new(
+            error.kind.reason(),
+            format!("{inside}{}", error.field),
+            error.message(),
+        ),
+        SchemaError::NotModelled { path, what } => Cause::new(
             "FieldValueInvalid",
             format!("{inside}{path}"),
             format!("not modelled: {what}"),
