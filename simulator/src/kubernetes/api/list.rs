@@ -92,12 +92,12 @@ impl ApiServer {
         let current = self.store.revision();
         let asked = query.revision()?.unwrap_or(0);
         match query.get("resourceVersionMatch") {
-            Some("Exact") if asked == 0 => {
-                let why = "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"";
-                Err(refuse_match(why))
-            }
             Some(_) if query.get("resourceVersion").is_none() => {
                 let why = "resourceVersionMatch is forbidden unless resourceVersion is provided";
+                Err(refuse_match(why))
+            }
+            Some("Exact") if asked == 0 => {
+                let why = "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"";
                 Err(refuse_match(why))
             }
             Some("Exact") => Ok((asked, self.objects_at(r, namespace, asked, false)?)),

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use serde_json::{Value, json};
 
 use super::{
-    ApiError, ApiServer, Resource,
+    ApiError, ApiServer, Resource, metadata,
     resource::{BUILT_INS, is_built_in},
     types::{Types, decode::decode},
     write::Writer,
@@ -25,8 +25,8 @@ pub(super) enum PatchKind {
     Apply,
 }
 
-const CUSTOM: &str =
-    "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
+const ALL: &str = "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml, application/apply-patch+cbor";
+const CUSTOM: &str = "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml, application/apply-patch+cbor";
 
 impl PatchKind {
     pub(super) fn of_media_type(r: &Resource, media_type: &str) -> Result<Self, ApiError> {
@@ -36,13 +36,11 @@ impl PatchKind {
             "application/merge-patch+json" => Ok(Self::Merge),
             "application/strategic-merge-patch+json" if built_in => Ok(Self::Strategic),
             "application/apply-patch+yaml" => Ok(Self::Apply),
-            "application/strategic-merge-patch+json" => {
-                Err(ApiError::unsupported_media_type(CUSTOM))
-            }
-            _ => {
-                let message = "415: Unsupported Media Type";
-                Err(ApiError::new(415, "UnsupportedMediaType", message).with_details(json!({})))
-            }
+            _ => Err(ApiError::unsupported_media_type(if built_in {
+                ALL
+            } else {
+                CUSTOM
+            })),
         }
     }
 }
@@ -101,7 +99,7 @@ impl ApiServer {
         let manager = manager(writer, r, subresource);
         schema::apply(live, applied, &manager, force, &self.shape(r)).map_err(|wrong| match wrong {
             ApplyError::Conflicts(ref conflicts) => conflict(wrong.to_string(), conflicts),
-            ApplyError::Type(_) => ApiError::new(500, "", wrong.to_string()),
+            ApplyError::Type(_) => ApiError::new(500, "", untyped(r, applied, &wrong.to_string())),
             ApplyError::ManagedFields => ApiError::bad_request(wrong.to_string()),
         })
     }
@@ -120,11 +118,11 @@ impl ApiServer {
             PatchKind::Merge | PatchKind::Apply => Ok(schema::merge_patch(live, patch)),
         };
         patched.map_err(|wrong| match wrong {
-            PatchError::Malformed(_) => ApiError::bad_request(wrong.to_string()),
-            PatchError::Rejected(_) => {
-                ApiError::new(422, "Invalid", wrong.to_string()).with_details(json!({}))
+            PatchError::Malformed(message) => ApiError::bad_request(message),
+            PatchError::Unprocessable(message) => {
+                ApiError::new(422, "Invalid", message).with_details(json!({}))
             }
-            PatchError::Unmergeable(message) => ApiError::new(500, "InternalError", message),
+            PatchError::Unmergeable(message) => ApiError::new(500, "", message),
         })
     }
 }
@@ -167,10 +165,20 @@ fn check_declared(r: &Resource, applied: &Value) -> Result<(), ApiError> {
         .collect();
     match lines.as_slice() {
         [] => Ok(()),
-        [one] => Err(ApiError::new(500, "", one.as_str())),
+        [one] => Err(ApiError::new(500, "", untyped(r, applied, one))),
         many => {
             let all = format!("errors:\n  {}", many.join("\n  "));
-            Err(ApiError::new(500, "", all))
+            Err(ApiError::new(500, "", untyped(r, applied, &all)))
         }
     }
+}
+
+fn untyped(r: &Resource, applied: &Value, why: &str) -> String {
+    format!(
+        "failed to create typed patch object ({}/{}; {}, Kind={}): {why}",
+        metadata::namespace(applied),
+        metadata::name(applied),
+        r.api_version(),
+        r.kind,
+    )
 }

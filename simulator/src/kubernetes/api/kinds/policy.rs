@@ -4,7 +4,7 @@
 //! Always holds: a budget limits from one side only.
 //! Deliberately does not know: how budgets are counted and leases are held.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::kubernetes::api::Cause;
 
@@ -15,11 +15,13 @@ pub(super) fn validate_budget(budget: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
     let limits = ["minAvailable", "maxUnavailable"];
     if limits.iter().all(|limit| !spec[*limit].is_null()) {
-        let shown = json!({
-            "MinAvailable": spec["minAvailable"], "Selector": spec["selector"],
-            "MaxUnavailable": spec["maxUnavailable"],
-            "UnhealthyPodEvictionPolicy": spec["unhealthyPodEvictionPolicy"],
-        });
+        let shown = format!(
+            "{{\"MinAvailable\":{},\"Selector\":{},\"MaxUnavailable\":{},\"UnhealthyPodEvictionPolicy\":{}}}",
+            spec["minAvailable"],
+            spec["selector"],
+            spec["maxUnavailable"],
+            spec["unhealthyPodEvictionPolicy"],
+        );
         let why = "minAvailable and maxUnavailable cannot be both set";
         causes.push(Cause::invalid("spec", shown, why));
     }

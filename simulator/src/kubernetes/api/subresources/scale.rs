@@ -12,6 +12,7 @@ use crate::kubernetes::api::{
     custom::ScalePaths,
     json, jsonpath, metadata,
     patching::PatchKind,
+    resource::is_built_in,
     rest::{Call, Target},
     views,
 };
@@ -62,7 +63,7 @@ impl ApiServer {
                 object["metadata"][field] = given.into();
             }
         }
-        writer.tracked_as = Some("scale");
+        writer.tracked_as = (!is_built_in(r)).then_some("scale");
         let written = self.update_as(&writer, r, "", object)?;
         Ok(Reply::json(200, &read(&paths, &written.object)).into())
     }
@@ -91,7 +92,7 @@ fn replicas(r: &Resource, name: &str, scale: &Value) -> Result<i64, ApiError> {
             "Scale in version \"v1\" cannot be handled as a Scale: json: cannot unmarshal {given} into Go struct field ScaleSpec.spec.replicas of type int32"
         ))
     })?;
-    if replicas < 0 {
+    if replicas < 0 && is_built_in(r) {
         let cause = Cause::invalid(
             "spec.replicas",
             replicas,
