@@ -118,11 +118,11 @@ impl ApiServer {
             PatchKind::Merge | PatchKind::Apply => Ok(schema::merge_patch(live, patch)),
         };
         patched.map_err(|wrong| match wrong {
-            PatchError::Malformed(_) => ApiError::bad_request(wrong.to_string()),
-            PatchError::Rejected(_) => {
-                ApiError::new(422, "Invalid", wrong.to_string()).with_details(json!({}))
+            PatchError::Malformed(message) => ApiError::bad_request(message),
+            PatchError::Unprocessable(message) => {
+                ApiError::new(422, "Invalid", message).with_details(json!({}))
             }
-            PatchError::Unmergeable(message) => ApiError::new(500, "InternalError", message),
+            PatchError::Unmergeable(message) => ApiError::new(500, "", message),
         })
     }
 }
