@@ -113,11 +113,15 @@ fn check_versions(spec: &Value, causes: &mut Vec<Cause>) {
 
 fn schema_cause(inside: &str, wrong: &SchemaError) -> Cause {
     match wrong {
-        SchemaError::Invalid(error) => Cause::new(
-            error.kind.reason(),
-            format!("{inside}{}", error.field),
-            error.message(),
-        ),
+        SchemaError::Invalid { path, problem } => {
+            let reason = match problem.split(':').next() {
+                Some("Required value") => "FieldValueRequired",
+                Some("Forbidden") => "FieldValueForbidden",
+                Some("Unsupported value") => "FieldValueNotSupported",
+                _ => "FieldValueInvalid",
+            };
+            Cause::new(reason, format!("{inside}{path}"), problem.as_str())
+        }
         SchemaError::NotModelled { path, what } => Cause::new(
             "FieldValueInvalid",
             format!("{inside}{path}"),
