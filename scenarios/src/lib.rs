@@ -11,6 +11,8 @@
 pub mod cli;
 pub mod commands;
 pub mod library;
+#[cfg(target_os = "linux")]
+pub mod process;
 pub mod report;
 pub mod reproduce;
 pub mod runner;

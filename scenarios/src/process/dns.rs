@@ -1,0 +1,153 @@
+//! The cluster's DNS on the wire, for processes that ask as every program does.
+//!
+//! Owns: the UDP side: questions in, answers out.
+//! Always holds: only absolute names of the cluster's domain have addresses, so a client's search
+//! list is walked as on a real cluster; every answer is made afresh, nothing is cached here.
+//! Deliberately does not know: which names there are; that is the [`Resolve`]r's.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, UdpSocket},
+    sync::Arc,
+    thread,
+};
+
+use hickory_proto::{
+    op::{Message, MessageType, Query, ResponseCode},
+    rr::{RData, Record, RecordType, rdata::A},
+};
+use simulator::net::Resolve;
+
+const PORT: u16 = 53;
+
+/// As CoreDNS's `kubernetes` plugin answers by default.
+const TTL_SECONDS: u32 = 5;
+
+const DOMAIN: &str = ".cluster.local";
+
+/// Answers on each address until the process ends.
+pub(super) fn serve(addresses: &[Ipv4Addr], names: &Arc<dyn Resolve>) -> io::Result<()> {
+    for address in addresses {
+        let socket = UdpSocket::bind((*address, PORT))?;
+        let names = Arc::clone(names);
+        thread::Builder::new()
+            .name("dns".into())
+            .spawn(move || answer_all(&socket, &*names))?;
+    }
+    Ok(())
+}
+
+fn answer_all(socket: &UdpSocket, names: &dyn Resolve) {
+    let mut packet = [0; 4096];
+    loop {
+        // Errors of one datagram (a client that is gone: ECONNREFUSED) are not the next one's.
+        let Ok((length, client)) = socket.recv_from(&mut packet) else {
+            continue;
+        };
+        let Some(reply) = packet
+            .get(..length)
+            .and_then(|question| reply(question, names))
+        else {
+            continue;
+        };
+        let _ = socket.send_to(&reply, client);
+    }
+}
+
+/// The reply to one datagram; none for what is not a question.
+fn reply(packet: &[u8], names: &dyn Resolve) -> Option<Vec<u8>> {
+    let question = Message::from_vec(packet).ok()?;
+    if question.metadata.message_type != MessageType::Query {
+        return None;
+    }
+    let mut reply = Message::response(question.metadata.id, question.metadata.op_code);
+    reply.metadata.authoritative = true;
+    reply.metadata.recursion_desired = question.metadata.recursion_desired;
+    for query in &question.queries {
+        answer(&mut reply, query, names);
+        reply.add_query(query.clone());
+    }
+    reply.to_vec().ok()
+}
+
+fn answer(reply: &mut Message, query: &Query, names: &dyn Resolve) {
+    let name = query
+        .name()
+        .to_ascii()
+        .trim_end_matches('.')
+        .to_ascii_lowercase();
+    let found = if name.ends_with(DOMAIN) {
+        names.resolve(&name)
+    } else {
+        Vec::new()
+    };
+    if found.is_empty() {
+        reply.metadata.response_code = ResponseCode::NXDomain;
+    } else if query.query_type() == RecordType::A {
+        reply.add_answers(found.into_iter().filter_map(|ip| match ip {
+            IpAddr::V4(ip) => {
+                let data = RData::A(A(ip));
+                Some(Record::from_rdata(query.name().clone(), TTL_SECONDS, data))
+            }
+            IpAddr::V6(_) => None,
+        }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::str::FromStr;
+
+    use hickory_proto::{op::OpCode, rr::Name};
+
+    use super::*;
+
+    struct One;
+
+    impl Resolve for One {
+        fn resolve(&self, name: &str) -> Vec<IpAddr> {
+            // The short form is the resolver's courtesy to simulated clients.
+            match name {
+                "demo-0.demo.default.svc.cluster.local" | "demo-0.demo.default.svc" => {
+                    vec![[10, 244, 0, 2].into()]
+                }
+                _ => Vec::new(),
+            }
+        }
+    }
+
+    fn ask(name: &str, kind: RecordType) -> Message {
+        let mut question = Message::new(7, MessageType::Query, OpCode::Query);
+        question.add_query(Query::query(Name::from_str(name).unwrap(), kind));
+        Message::from_vec(&reply(&question.to_vec().unwrap(), &One).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_pod_s_name_has_its_address_in_any_case() {
+        let reply = ask("Demo-0.demo.default.svc.cluster.local.", RecordType::A);
+        assert_eq!(reply.metadata.id, 7);
+        assert_eq!(reply.metadata.response_code, ResponseCode::NoError);
+        assert_eq!(reply.answers.len(), 1);
+        assert_eq!(reply.answers[0].data, RData::A(A::new(10, 244, 0, 2)));
+    }
+
+    #[test]
+    fn a_name_without_ipv6_exists_and_is_empty() {
+        let reply = ask("demo-0.demo.default.svc.cluster.local.", RecordType::AAAA);
+        assert_eq!(reply.metadata.response_code, ResponseCode::NoError);
+        assert!(reply.answers.is_empty());
+    }
+
+    #[test]
+    fn a_name_that_is_not_absolute_does_not_exist() {
+        let reply = ask("demo-0.demo.default.svc.", RecordType::A);
+        assert_eq!(reply.metadata.response_code, ResponseCode::NXDomain);
+    }
+
+    #[test]
+    fn what_is_not_a_question_gets_no_reply() {
+        assert_eq!(reply(b"hello", &One), None);
+        let answer = Message::response(1, OpCode::Query).to_vec().unwrap();
+        assert_eq!(reply(&answer, &One), None);
+    }
+}
