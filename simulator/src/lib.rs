@@ -10,4 +10,5 @@ pub mod determinism;
 pub mod etcd;
 pub mod kubernetes;
 pub mod net;
+pub mod serve;
 pub mod trace;

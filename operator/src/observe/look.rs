@@ -23,7 +23,7 @@ use kube::{
 
 use super::{ClaimView, LiveObjects, Membership, Observed, PodView, StatefulSetView};
 use crate::{
-    api::{EtcdCluster, EtcdClusterStatus},
+    api::EtcdCluster,
     backend::{CONNECT_TIMEOUT, Dial},
     etcd::{MemberClient, MemberReport},
     identity::{CLIENT_PORT, Identity},
@@ -165,7 +165,7 @@ impl Stores {
             status: cluster
                 .status
                 .clone()
-                .unwrap_or_else(EtcdClusterStatus::default),
+                .unwrap_or_default(),
             ..Observed::default()
         };
         Objects { observed, live }

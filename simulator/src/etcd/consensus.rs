@@ -175,9 +175,9 @@ impl Consensus {
         self.fix_timeout();
     }
 
-    /// Tells raft that everything handed out so far is applied.
-    pub(super) fn applied(&mut self) {
-        self.node.advance_apply();
+    /// Tells raft that everything up to here is applied.
+    pub(super) fn applied(&mut self, index: u64) {
+        self.node.advance_apply_to(index);
     }
 
     /// What is to be done next; `None` when nothing is, or while a sync is in flight.
@@ -257,11 +257,6 @@ impl Consensus {
 
     pub(super) fn committed(&self) -> u64 {
         self.node.raft.raft_log.committed
-    }
-
-    /// Whether this leader has committed an entry of its own term, so that it may serve reads.
-    pub(super) fn committed_in_term(&self) -> bool {
-        self.node.raft.commit_to_current_term()
     }
 
     /// Up to where a member's log is known to agree; `None` for strangers, or on a follower.

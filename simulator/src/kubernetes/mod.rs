@@ -4,5 +4,6 @@
 
 pub mod api;
 pub mod controllers;
+pub mod kubelet;
 pub mod runtime;
 pub mod schema;

@@ -5,8 +5,11 @@
 //! Always holds: everything here is a pure function of JSON values; the time is an argument.
 //! Deliberately does not know: storage, requests, resource versions, admission.
 
+mod go_format;
 mod ownership;
 mod patch;
+#[cfg(test)]
+mod recorded;
 mod structural;
 mod types;
 

@@ -165,3 +165,132 @@ impl Links {
         self.sent
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use turmoil_net::{Transport, UdpDatagram};
+
+    use super::*;
+
+    const A: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1));
+    const B: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2));
+
+    fn links(latency: Latency) -> Links {
+        Links::new(latency, SmallRng::seed_from_u64(1))
+    }
+
+    fn millis(least: u64, most: u64) -> Latency {
+        Latency {
+            min: Duration::from_millis(least),
+            max: Duration::from_millis(most),
+        }
+    }
+
+    fn packet(src: IpAddr, dst: IpAddr, number: u16) -> Packet {
+        let datagram = UdpDatagram {
+            src_port: number,
+            dst_port: 1,
+            payload: bytes::Bytes::new(),
+        };
+        Packet {
+            src,
+            dst,
+            ttl: 64,
+            payload: Transport::Udp(datagram),
+        }
+    }
+
+    /// Numbers of the packets that arrive until `at`, in order.
+    fn arrivals(links: &mut Links, at: Instant) -> Vec<u16> {
+        let arrived = std::iter::from_fn(|| links.arrived(at));
+        arrived
+            .map(|packet| match packet.payload {
+                Transport::Udp(datagram) => datagram.src_port,
+                Transport::Tcp(_) => unreachable!("these tests send datagrams"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn packets_of_one_direction_stay_in_order() {
+        let (mut links, start) = (links(millis(0, 20)), Instant::now());
+        for number in 0..200 {
+            links.send(
+                start + Duration::from_millis(u64::from(number)),
+                packet(A, B, number),
+            );
+        }
+        let order = arrivals(&mut links, start + Duration::from_secs(1));
+        assert_eq!(order, (0..200).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn latency_below_the_timer_s_resolution_is_kept_on_average() {
+        let latency = Latency {
+            min: Duration::from_micros(200),
+            max: Duration::from_micros(400),
+        };
+        let mut links = links(latency);
+        let total: Duration = (0..10_000).map(|_| links.draw()).sum();
+        let mean = total / 10_000;
+        assert!((280..320).contains(&mean.as_micros()), "{mean:?}");
+    }
+
+    #[test]
+    fn a_cut_stops_one_direction_also_for_what_is_on_its_way() {
+        let (mut links, start) = (links(millis(5, 5)), Instant::now());
+        links.send(start, packet(A, B, 1));
+        links.cut(A, B);
+        links.send(start, packet(A, B, 2));
+        links.send(start, packet(B, A, 3));
+        let later = start + Duration::from_secs(1);
+        assert_eq!(arrivals(&mut links, later), [3]);
+        links.heal(later, A, B);
+        assert_eq!(
+            arrivals(&mut links, later + Duration::from_secs(1)).len(),
+            2
+        );
+    }
+
+    #[test]
+    fn a_silent_address_neither_sends_nor_receives() {
+        let (mut links, start) = (links(millis(1, 1)), Instant::now());
+        links.send(start, packet(A, B, 1));
+        links.send(start, packet(B, A, 2));
+        links.silence(B);
+        links.send(start, packet(B, A, 3));
+        assert_eq!(
+            arrivals(&mut links, start + Duration::from_secs(1)),
+            [2],
+            "sent before it fell silent"
+        );
+    }
+
+    #[test]
+    fn a_slow_direction_is_slow_and_the_other_is_not() {
+        let (mut links, start) = (links(millis(1, 1)), Instant::now());
+        links.slow(A, B, Duration::from_millis(200));
+        links.send(start, packet(A, B, 1));
+        links.send(start, packet(B, A, 2));
+        assert_eq!(
+            arrivals(&mut links, start + Duration::from_millis(200)),
+            [2]
+        );
+        assert_eq!(
+            arrivals(&mut links, start + Duration::from_millis(201)),
+            [1]
+        );
+    }
+
+    #[test]
+    fn faults_do_not_outlive_the_host_that_had_the_address() {
+        let (mut links, start) = (links(millis(1, 1)), Instant::now());
+        links.cut(A, B);
+        links.send(start, packet(A, B, 1));
+        links.forget(B);
+        links.speak(B);
+        links.send(start, packet(A, B, 2));
+        assert_eq!(arrivals(&mut links, start + Duration::from_secs(1)), [2]);
+    }
+}

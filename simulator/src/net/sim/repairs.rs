@@ -144,3 +144,86 @@ fn sender(packet: &Packet, segment: &TcpSegment) -> Connection {
         SocketAddr::new(packet.dst, segment.dst_port),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn ends() -> Connection {
+        (
+            "10.0.0.1:80".parse().unwrap(),
+            "10.0.0.2:5000".parse().unwrap(),
+        )
+    }
+
+    fn data(from: SocketAddr, to: SocketAddr) -> Packet {
+        let mut packet = bare(
+            from,
+            to,
+            0,
+            TcpFlags {
+                ack: true,
+                ..TcpFlags::default()
+            },
+        );
+        if let Transport::Tcp(segment) = &mut packet.payload {
+            segment.payload = Bytes::from_static(b"data");
+        }
+        packet
+    }
+
+    fn syn(from: SocketAddr, to: SocketAddr, ack: bool) -> Packet {
+        bare(
+            from,
+            to,
+            0,
+            TcpFlags {
+                syn: true,
+                ack,
+                ..TcpFlags::default()
+            },
+        )
+    }
+
+    #[test]
+    fn data_for_a_closed_socket_resets_both_ends_once() {
+        let ((local, peer), mut repairs) = (ends(), Repairs::default());
+        repairs.closed((local, peer), || BTreeSet::from([(local, peer)]));
+        assert_eq!(
+            repairs.arrived(&data(peer, local)),
+            Arrival::ResetBoth((local, peer))
+        );
+        assert_eq!(repairs.arrived(&data(peer, local)), Arrival::Deliver);
+    }
+
+    #[test]
+    fn a_new_connection_between_the_same_ports_is_not_taken_for_the_closed_one() {
+        let ((local, peer), mut repairs) = (ends(), Repairs::default());
+        repairs.closed((local, peer), || BTreeSet::from([(local, peer)]));
+        repairs.arrived(&syn(peer, local, false));
+        assert_eq!(repairs.arrived(&data(peer, local)), Arrival::Deliver);
+    }
+
+    #[test]
+    fn a_reset_in_the_middle_of_a_handshake_completes_it_first() {
+        let ((local, peer), mut repairs) = (ends(), Repairs::default());
+        repairs.sent(&syn(local, peer, true));
+        assert!(repairs.is_half_done(&(local, peer)));
+        assert!(matches!(
+            repairs.arrived(&reset(peer, local)),
+            Arrival::CompleteFirst(_)
+        ));
+        assert_eq!(repairs.arrived(&reset(peer, local)), Arrival::Deliver);
+    }
+
+    #[test]
+    fn connections_that_no_kernel_knows_any_more_are_forgotten() {
+        let ((local, _), mut repairs) = (ends(), Repairs::default());
+        for port in 1..2_000 {
+            repairs.closed((local, SocketAddr::new(local.ip(), port)), BTreeSet::new);
+        }
+        assert!(repairs.closed.len() < 600, "{}", repairs.closed.len());
+    }
+}

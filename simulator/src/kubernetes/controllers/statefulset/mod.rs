@@ -18,7 +18,7 @@ use serde_json::Value;
 use self::plan::{Pods, Step, Wanted};
 use crate::kubernetes::{
     api::{
-        ApiError, ApiServer, Changed, Resource,
+        ApiError, ApiServer, Changed,
         resource::{PERSISTENT_VOLUME_CLAIMS, PODS, STATEFUL_SETS},
     },
     controllers::{

@@ -6,6 +6,8 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use serde_json::Value;
+
 use super::{
     managers::{Entry, Identity, Operation},
     path::Path,
@@ -80,11 +82,31 @@ fn conflict_message(conflicts: &[Conflict]) -> String {
 
 /// Places of an applied configuration that do not fit its type.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TypeMismatch(pub(super) Vec<String>);
+pub struct TypeMismatch {
+    /// Namespace, name, version and kind, as the configuration says.
+    object: String,
+    errors: Vec<String>,
+}
+
+impl TypeMismatch {
+    pub(super) fn new(applied: &Value, api_version: &str, errors: Vec<String>) -> Self {
+        let text = |path| {
+            let value = applied.pointer(path);
+            value.and_then(Value::as_str).unwrap_or_default()
+        };
+        let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
+        let kind = text("/kind");
+        Self {
+            object: format!("{namespace}/{name}; {api_version}, Kind={kind}"),
+            errors,
+        }
+    }
+}
 
 impl fmt::Display for TypeMismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.as_slice() {
+        write!(f, "failed to create typed patch object ({}): ", self.object)?;
+        match self.errors.as_slice() {
             [one] => f.write_str(one),
             many => write!(f, "errors:\n  {}", many.join("\n  ")),
         }

@@ -19,7 +19,7 @@ pub(super) enum Walk {
 /// How to walk `value`; a typed place is walked as its type says even if the value is null.
 pub(super) fn walk(node: &Node, value: Option<&Value>) -> Walk {
     match &node.shape {
-        Shape::Leaf => Walk::Leaf,
+        Shape::Leaf | Shape::Scalar(_) => Walk::Leaf,
         Shape::Map { .. } => Walk::Map,
         Shape::Keyed { .. } | Shape::Set => Walk::List,
         Shape::Open { .. } => match value {

@@ -116,7 +116,9 @@ pub(super) fn cap_updaters(managers: &mut Managers) {
             subresource: String::new(),
             ..identity.clone()
         };
-        if let (false, Some(entry)) = (managers.contains_key(&bucket), managers.remove(first)) {
+        if !managers.contains_key(&bucket)
+            && let Some(entry) = managers.remove(first)
+        {
             managers.insert(bucket.clone(), entry);
         }
         if let Some(entry) = managers.remove(&identity) {

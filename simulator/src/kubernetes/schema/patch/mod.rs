@@ -13,12 +13,16 @@ pub use strategic::strategic_merge_patch;
 /// Why a patch cannot be applied; the text is that of the real server.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PatchError {
-    /// The patch is not a well-formed one: 400 of the real server.
-    #[error("{0}")]
+    /// The patch is no patch: 400 of the real server.
+    #[error("error decoding patch: {0}")]
     Malformed(String),
-    /// The patch does not fit the object, for example a failed `test`: 422 of the real server.
+    /// An operation of a JSON patch failed or does not exist: 422 of the real server, which does
+    /// not say which.
+    #[error("the server rejected our request due to an error in our request")]
+    Rejected(String),
+    /// A strategic merge patch that cannot be merged: 500 of the real server.
     #[error("{0}")]
-    Unprocessable(String),
+    Unmergeable(String),
 }
 
 /// Applies a JSON patch.
@@ -26,15 +30,15 @@ pub enum PatchError {
 /// # Errors
 /// When the patch is malformed or one of its operations fails.
 pub fn json_patch(live: &Value, patch: &Value) -> Result<Value, PatchError> {
+    if !patch.is_array() {
+        let why = "json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp";
+        return Err(PatchError::Malformed(why.to_owned()));
+    }
     let patch: json_patch::Patch = serde_json::from_value(patch.clone())
-        .map_err(|error| PatchError::Malformed(format!("error decoding patch: {error}")))?;
+        .map_err(|error| PatchError::Rejected(error.to_string()))?;
     let mut patched = live.clone();
-    json_patch::patch(&mut patched, &patch).map_err(|error| {
-        PatchError::Unprocessable(
-            "the server rejected our request due to an error in our request".to_owned()
-                + &format!(": {error}"),
-        )
-    })?;
+    json_patch::patch(&mut patched, &patch)
+        .map_err(|error| PatchError::Rejected(error.to_string()))?;
     Ok(patched)
 }
 

@@ -8,7 +8,10 @@
 use serde_json::{Map, Value};
 
 use super::PatchError;
-use crate::kubernetes::schema::types::{Node, PatchStrategy, TypeSchema};
+use crate::kubernetes::schema::{
+    go_format::go_format,
+    types::{Node, PatchStrategy, TypeSchema},
+};
 
 const PATCH: &str = "$patch";
 const RETAIN_KEYS: &str = "$retainKeys";
@@ -25,13 +28,18 @@ pub fn strategic_merge_patch(
     schema: &TypeSchema,
 ) -> Result<Value, PatchError> {
     let (Some(live), Some(patch)) = (live.as_object(), patch.as_object()) else {
-        return malformed("a strategic merge patch and its object must be maps");
+        return unmergeable("a strategic merge patch and its object must be maps");
     };
     merge_map(live, patch, &schema.root, &schema.root.patch).map(Value::Object)
 }
 
-fn malformed<T>(why: impl Into<String>) -> Result<T, PatchError> {
-    Err(PatchError::Malformed(why.into()))
+fn unmergeable<T>(why: impl Into<String>) -> Result<T, PatchError> {
+    Err(PatchError::Unmergeable(why.into()))
+}
+
+fn unknown_directive(directive: &str, patch: &Map<String, Value>) -> String {
+    let patch = go_format(&Value::Object(patch.clone()));
+    format!("unknown patch type: {directive} in map: {patch}")
 }
 
 /// The directive of a map in a patch, if it has one.
@@ -49,7 +57,7 @@ fn merge_map(
         None | Some("merge") => {}
         Some("replace") => return Ok(without_directives(patch)),
         Some("delete") => return Ok(Map::new()),
-        Some(other) => return malformed(format!("Unknown patch type found: {other}")),
+        Some(other) => return unmergeable(unknown_directive(other, patch)),
     }
     let mut merged = retained(live, patch, strategy)?;
     for (name, value) in patch {
@@ -80,7 +88,7 @@ fn retained(
         return Ok(live.clone());
     };
     let Some(keys) = keys.as_array() else {
-        return malformed("invalid patch format of retain keys");
+        return unmergeable("invalid patch format of retain keys");
     };
     if !strategy.retain_keys {
         return Ok(live.clone());
@@ -90,7 +98,7 @@ fn retained(
         !name.starts_with('$') && !value.is_null() && !listed(name)
     };
     if patch.iter().any(set) {
-        return malformed("patch fields not present in all retain keys");
+        return unmergeable("patch fields not present in all retain keys");
     }
     let kept = live.iter().filter(|(name, _)| listed(name));
     Ok(kept
@@ -149,6 +157,9 @@ fn merge_list(
     order: Option<&Value>,
     node: &Node,
 ) -> Result<Vec<Value>, PatchError> {
+    if let (Some(order), Some(key)) = (order.and_then(Value::as_array), node.patch.merge_key) {
+        check_order(patch, order, key)?;
+    }
     match node.patch.merge_key {
         None => Ok(patch.to_vec()),
         Some("") => {
@@ -175,10 +186,11 @@ fn merge_items(
     let mut merged = live.to_vec();
     for item in patch {
         let Some(fields) = item.as_object() else {
-            return malformed("expected a map in a list that is merged by key");
+            return unmergeable("expected a map in a list that is merged by key");
         };
         let Some(value) = fields.get(key) else {
-            return malformed(format!(
+            let item = go_format(item);
+            return unmergeable(format!(
                 "map: {item} does not contain declared merge key: {key}"
             ));
         };
@@ -197,7 +209,7 @@ fn merge_items(
                 let item = merge_map(&Map::new(), fields, node.item(), &strategy)?;
                 merged.push(Value::Object(item));
             }
-            (Some(other), _) => return malformed(format!("Unknown patch type found: {other}")),
+            (Some(other), _) => return unmergeable(unknown_directive(other, fields)),
         }
     }
     let patch: Vec<Value> = patch
@@ -206,6 +218,25 @@ fn merge_items(
         .cloned()
         .collect();
     Ok(reorder(merged, live, &patch, order, key))
+}
+
+/// What a patch adds or changes must come in the order that it asks for.
+fn check_order(patch: &[Value], order: &[Value], key: &str) -> Result<(), PatchError> {
+    let kept: Vec<Value> = patch
+        .iter()
+        .filter(|item| item.get(PATCH).is_none())
+        .cloned()
+        .collect();
+    let mut rest = order.iter();
+    let in_order = |item: &Value| rest.any(|other| id(other, key) == id(item, key));
+    if kept.iter().all(in_order) {
+        return Ok(());
+    }
+    unmergeable(format!(
+        "The order in patch list:\n{}\n doesn't match $setElementOrder list:\n{}\n",
+        go_format(&Value::Array(kept.clone())),
+        go_format(&Value::from(order)),
+    ))
 }
 
 /// What tells items apart: their merge key, or themselves.
@@ -250,8 +281,8 @@ fn reorder(
             (Some(_), None) => ranked.next(),
             (None, Some(_)) => server_only.next(),
             (Some(a), Some(b)) => match (place(a), place(b)) {
-                (Some(a), Some(b)) if a < b => ranked.next(),
-                _ => server_only.next(),
+                (Some(a), Some(b)) if b < a => server_only.next(),
+                _ => ranked.next(),
             },
         };
         sorted.extend(next);

@@ -63,13 +63,14 @@ impl ErrorKind {
 }
 
 /// A complaint about one field.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldError {
     /// The field, `<nil>` for the object as a whole.
     pub field: String,
     /// What kind of complaint.
     pub kind: ErrorKind,
-    value: Value,
+    /// The value as it is shown.
+    value: String,
     detail: String,
 }
 
@@ -83,8 +84,16 @@ impl FieldError {
         Self {
             field: path.to_string(),
             kind,
-            value: value.into(),
+            value: value.into().to_string(),
             detail: detail.into(),
+        }
+    }
+
+    /// An invalid value, shown as it is given rather than as JSON.
+    pub(super) fn shown(path: &FieldPath, value: String, detail: impl Into<String>) -> Self {
+        Self {
+            value,
+            ..Self::new(path, ErrorKind::Invalid, Value::Null, detail)
         }
     }
 
@@ -127,7 +136,7 @@ impl fmt::Display for FieldError {
     }
 }
 
-/// Where a field is.
+/// Where a field is, in an object or in a schema.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct FieldPath(String);
 

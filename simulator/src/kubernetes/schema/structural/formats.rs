@@ -7,13 +7,14 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// A format that is checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Format {
     /// As in the schema.
     pub(super) name: &'static str,
     check: fn(&str) -> bool,
 }
 
+#[rustfmt::skip]
 const CHECKED: &[Format] = &[
     Format {
         name: "date-time",

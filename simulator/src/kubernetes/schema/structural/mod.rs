@@ -51,7 +51,7 @@ impl StructuralSchema {
     /// Drops fields that the schema does not have and returns their paths in order, worded as in
     /// `unknown field "spec.foo"`.
     pub fn prune(&self, object: &mut Value) -> Vec<String> {
-        let mut dropped = object_meta::prune(object);
+        let mut dropped = object_meta::prune(object, &self.root);
         dropped.extend(prune::prune(object, &self.root));
         dropped
     }

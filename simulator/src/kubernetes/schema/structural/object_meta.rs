@@ -28,8 +28,38 @@ const FIELDS: &[&str] = &[
     "uid",
 ];
 
-/// Drops unknown fields of the object's metadata and returns their paths.
-pub(super) fn prune(object: &mut Value) -> Vec<String> {
+/// Drops unknown fields from the metadata of the object and of those embedded in it, and returns
+/// their paths.
+pub(super) fn prune(object: &mut Value, root: &Schema) -> Vec<String> {
+    let mut gone = prune_metadata(object, &FieldPath::root());
+    prune_embedded(object, root, &FieldPath::root(), &mut gone);
+    gone
+}
+
+fn prune_embedded(value: &mut Value, schema: &Schema, path: &FieldPath, gone: &mut Vec<String>) {
+    if schema.embedded_resource {
+        gone.extend(prune_metadata(value, path));
+    }
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                if let Some(below) = schema.field(name) {
+                    prune_embedded(value, below, &path.field(name), gone);
+                }
+            }
+        }
+        Value::Array(items) => {
+            for (i, item) in items.iter_mut().enumerate() {
+                if let Some(below) = &schema.items {
+                    prune_embedded(item, below, &path.index(i), gone);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn prune_metadata(object: &mut Value, path: &FieldPath) -> Vec<String> {
     let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else {
         return Vec::new();
     };
@@ -41,9 +71,10 @@ pub(super) fn prune(object: &mut Value) -> Vec<String> {
     for name in &unknown {
         metadata.remove(name);
     }
+    let path = path.field("metadata");
     unknown
         .into_iter()
-        .map(|name| format!("metadata.{name}"))
+        .map(|name| path.field(&name).to_string())
         .collect()
 }
 

@@ -10,23 +10,21 @@ use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::{
+    defaults,
+    field_error::{ErrorKind, FieldError, FieldPath},
     formats,
     rules::Rule,
     schema::{Bound, Entries, Limits, List, Schema, Type},
+    values,
 };
 
-/// Why a schema is not accepted. The text reads as a field error of the CRD, with the path
-/// inside the schema.
+/// Why a schema is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SchemaError {
-    /// The real server refuses it too.
-    #[error("{path}: {problem}")]
-    Invalid {
-        /// The place in the schema, for example `openAPIV3Schema.properties[spec].type`.
-        path: String,
-        /// For example `Required value: must not be empty for specified object fields`.
-        problem: String,
-    },
+    /// The real server refuses it too. The field is inside the schema, for example
+    /// `openAPIV3Schema.properties[spec].type`; what is before it depends on the CRD's version list.
+    #[error("{0}")]
+    Invalid(FieldError),
     /// The real server takes it; this one cannot.
     #[error("{path}: not modelled: {what}")]
     NotModelled {
@@ -39,27 +37,58 @@ pub enum SchemaError {
 
 /// A place in a schema, for errors.
 #[derive(Clone)]
-pub(super) struct Place(String);
+pub(super) struct Place(FieldPath);
 
 impl Place {
-    fn child(&self, name: &str) -> Self {
-        Self(format!("{}.{name}", self.0))
+    pub(super) fn child(&self, name: &str) -> Self {
+        Self(self.0.field(name))
     }
 
     fn key(&self, name: &str) -> Self {
-        Self(format!("{}[{name}]", self.0))
+        Self(self.0.key(name))
     }
 
-    pub(super) fn invalid(&self, problem: impl Into<String>) -> SchemaError {
-        SchemaError::Invalid {
-            path: self.0.clone(),
-            problem: problem.into(),
-        }
+    fn invalid(&self, value: impl Into<Value>, detail: impl Into<String>) -> SchemaError {
+        SchemaError::Invalid(FieldError::new(&self.0, ErrorKind::Invalid, value, detail))
+    }
+
+    /// An invalid value that is shown as it is given.
+    pub(super) fn invalid_shown(&self, value: String, detail: impl Into<String>) -> SchemaError {
+        SchemaError::Invalid(FieldError::shown(&self.0, value, detail))
+    }
+
+    pub(super) fn required(&self, detail: &str) -> SchemaError {
+        SchemaError::Invalid(FieldError::new(
+            &self.0,
+            ErrorKind::Required,
+            Value::Null,
+            detail,
+        ))
+    }
+
+    fn forbidden(&self, detail: &str) -> SchemaError {
+        SchemaError::Invalid(FieldError::new(
+            &self.0,
+            ErrorKind::Forbidden,
+            Value::Null,
+            detail,
+        ))
+    }
+
+    pub(super) fn unsupported(&self, value: &str, supported: &[&str]) -> SchemaError {
+        let quoted: Vec<String> = supported.iter().map(|value| format!("{value:?}")).collect();
+        let detail = format!("supported values: {}", quoted.join(", "));
+        SchemaError::Invalid(FieldError::new(
+            &self.0,
+            ErrorKind::NotSupported,
+            value,
+            detail,
+        ))
     }
 
     pub(super) fn not_modelled(&self, what: impl Into<String>) -> SchemaError {
         SchemaError::NotModelled {
-            path: self.0.clone(),
+            path: self.0.to_string(),
             what: what.into(),
         }
     }
@@ -74,23 +103,26 @@ enum Level {
 }
 
 pub(super) fn root(schema: &Value) -> Result<Schema, SchemaError> {
-    let place = Place("openAPIV3Schema".to_owned());
+    let place = Place(FieldPath::root().field("openAPIV3Schema"));
     let parsed = schema_at(schema, &place, Level::Root)?;
-    if parsed.kind != Some(Type::Object) {
-        return Err(place
+    match parsed.kind {
+        Some(Type::Object) => Ok(parsed),
+        Some(other) => Err(place
             .child("type")
-            .invalid("Required value: must be object at the root"));
+            .invalid(other.name(), "must be object at the root")),
+        None => Err(place
+            .child("type")
+            .required("must not be empty at the root")),
     }
-    Ok(parsed)
 }
 
 fn schema_at(schema: &Value, place: &Place, level: Level) -> Result<Schema, SchemaError> {
     let Some(fields) = schema.as_object() else {
-        return Err(place.invalid(format!("Invalid value: {schema}: must be a schema")));
+        return Err(place.invalid(schema.clone(), "must be a schema"));
     };
-    refuse_unknown(fields, place)?;
+    refuse_forbidden(fields, place)?;
     let reader = Reader { fields, place };
-    let mut parsed = Schema {
+    let parsed = Schema {
         kind: reader.kind()?,
         nullable: reader.flag("nullable"),
         default: fields
@@ -109,104 +141,113 @@ fn schema_at(schema: &Value, place: &Place, level: Level) -> Result<Schema, Sche
         any_of: alternatives(fields, "anyOf", place)?,
         one_of: alternatives(fields, "oneOf", place)?,
         not: boxed(fields, "not", place, Level::Limits)?,
-        rules: Vec::new(),
+        rules: reader.rules()?,
     };
-    parsed.rules = reader.rules(&parsed)?;
     check_structure(&parsed, place, level)?;
+    if level != Level::Limits {
+        check_rules(&parsed, place, level)?;
+    }
     Ok(parsed)
 }
 
-/// Keywords that are read, or that carry no meaning for values.
-const KNOWN: &[&str] = &[
-    "type",
-    "nullable",
-    "default",
-    "properties",
-    "additionalProperties",
-    "items",
-    "required",
-    "enum",
-    "maximum",
-    "minimum",
-    "exclusiveMaximum",
-    "exclusiveMinimum",
-    "multipleOf",
-    "maxLength",
-    "minLength",
-    "pattern",
-    "format",
-    "maxItems",
-    "minItems",
-    "maxProperties",
-    "minProperties",
-    "allOf",
-    "anyOf",
-    "oneOf",
-    "not",
-    "x-kubernetes-preserve-unknown-fields",
-    "x-kubernetes-embedded-resource",
-    "x-kubernetes-int-or-string",
-    "x-kubernetes-list-type",
-    "x-kubernetes-list-map-keys",
-    "x-kubernetes-map-type",
-    "x-kubernetes-validations",
-    "description",
-    "title",
-    "example",
-    "externalDocs",
-    "uniqueItems",
+/// Keywords of JSON schema that a structural schema cannot have. What is no keyword at all does
+/// not survive the decoding of a CRD and is ignored here too.
+const FORBIDDEN: &[&str] = &[
+    "$ref",
+    "additionalItems",
+    "definitions",
+    "dependencies",
+    "patternProperties",
 ];
 
-fn refuse_unknown(fields: &Map<String, Value>, place: &Place) -> Result<(), SchemaError> {
+fn refuse_forbidden(fields: &Map<String, Value>, place: &Place) -> Result<(), SchemaError> {
     if fields.get("uniqueItems") == Some(&Value::Bool(true)) {
-        let problem = "Forbidden: uniqueItems cannot be set to true since the runtime complexity \
-                       becomes quadratic";
-        return Err(place.child("uniqueItems").invalid(problem));
+        let detail = "uniqueItems cannot be set to true since the runtime complexity becomes \
+                      quadratic";
+        return Err(place.child("uniqueItems").forbidden(detail));
     }
-    match fields.keys().find(|key| !KNOWN.contains(&key.as_str())) {
+    match FORBIDDEN
+        .iter()
+        .find(|keyword| fields.contains_key(**keyword))
+    {
         None => Ok(()),
-        Some(key) if key.starts_with("x-") || key == "$schema" || key == "id" => {
-            Err(place.child(key).not_modelled(key))
-        }
-        Some(key) => {
-            let problem = format!("Forbidden: {key} is not supported");
-            Err(place.child(key).invalid(problem))
+        Some(keyword) => {
+            let detail = format!("{keyword} is not supported");
+            Err(place.child(keyword).forbidden(&detail))
         }
     }
 }
 
 fn check_structure(schema: &Schema, place: &Place, level: Level) -> Result<(), SchemaError> {
-    let required = |what: &str, why: &str| {
-        let problem = format!("Required value: {why}");
-        Err(place.child(what).invalid(problem))
-    };
     if schema.kind == Some(Type::Array) && schema.items.is_none() && level != Level::Limits {
-        return required("items", "must be specified");
+        return Err(place.child("items").required("must be specified"));
     }
-    if level == Level::Structure
-        && schema.kind.is_none()
-        && !schema.int_or_string
-        && !schema.preserves_unknown
-    {
-        return required("type", "must not be empty for specified object fields");
+    let any_type = schema.int_or_string || schema.preserves_unknown;
+    if level == Level::Structure && schema.kind.is_none() && !any_type {
+        let detail = "must not be empty for specified object fields";
+        return Err(place.child("type").required(detail));
     }
     if schema.embedded_resource && schema.properties.is_empty() && !schema.preserves_unknown {
-        let problem =
-            "must be true if x-kubernetes-embedded-resource is true and properties is empty";
-        return required("x-kubernetes-preserve-unknown-fields", problem);
+        let detail = "must not be empty if x-kubernetes-embedded-resource is true without \
+                      x-kubernetes-preserve-unknown-fields";
+        return Err(place.child("properties").required(detail));
     }
     if let List::Map(keys) = &schema.list {
-        let item = schema.items.as_deref();
-        for key in keys {
-            if item.is_none_or(|item| !item.properties.contains_key(key)) {
-                let problem = format!(
-                    "Invalid value: {key:?}: must be the name of a property in items.properties"
-                );
-                return Err(place.child("x-kubernetes-list-map-keys").invalid(problem));
-            }
+        check_keys(keys, schema.items.as_deref(), place)?;
+    }
+    check_default(schema, place)
+}
+
+/// Rules may only name fields that there are.
+fn check_rules(schema: &Schema, place: &Place, level: Level) -> Result<(), SchemaError> {
+    let place = place.child("x-kubernetes-validations");
+    let is_object = level == Level::Root || schema.embedded_resource;
+    let mut rules = schema.rules.iter().enumerate();
+    rules.try_for_each(|(i, rule)| rule.check_fields(schema, is_object, &place.key(&i.to_string())))
+}
+
+/// Keys of a keyed list must be properties of its items that are always there.
+fn check_keys(keys: &[String], item: Option<&Schema>, place: &Place) -> Result<(), SchemaError> {
+    let property = |key: &String| item.and_then(|item| item.properties.get(key));
+    if keys.iter().any(|key| property(key).is_none()) {
+        let detail = "entries must all be names of item properties";
+        return Err(place
+            .child("x-kubernetes-list-map-keys")
+            .invalid(keys.to_vec(), detail));
+    }
+    let required = |key: &String| item.is_some_and(|item| item.limits.required.contains(key));
+    let missing = keys.iter().find(|key| {
+        let default = property(key).and_then(|property| property.default.as_ref());
+        default.is_none() && !required(key)
+    });
+    match missing {
+        None => Ok(()),
+        Some(key) => {
+            let detail = "this property is in x-kubernetes-list-map-keys, so it must have a \
+                          default or be a required property";
+            let place = place.child("items").child("properties").key(key);
+            Err(place.child("default").required(detail))
         }
     }
-    Ok(())
+}
+
+fn check_default(schema: &Schema, place: &Place) -> Result<(), SchemaError> {
+    let Some(default) = &schema.default else {
+        return Ok(());
+    };
+    let mut filled = default.clone();
+    defaults::fill(&mut filled, schema);
+    match values::validate(&filled, None, schema).into_iter().next() {
+        None => Ok(()),
+        Some(mut error) => {
+            let place = place.child("default").0;
+            error.field = match error.field.as_str() {
+                "<nil>" => place.to_string(),
+                below => place.field(below).to_string(),
+            };
+            Err(SchemaError::Invalid(error))
+        }
+    }
 }
 
 fn properties(
@@ -333,11 +374,8 @@ impl Reader<'_> {
         match types.into_iter().find(|kind| kind.name() == name) {
             Some(kind) => Ok(Some(kind)),
             None => {
-                let problem = format!(
-                    "Unsupported value: {name:?}: supported values: \"array\", \"boolean\", \
-                     \"integer\", \"number\", \"object\", \"string\""
-                );
-                Err(self.place.child("type").invalid(problem))
+                let names = types.map(Type::name);
+                Err(self.place.child("type").unsupported(name, &names))
             }
         }
     }
@@ -349,20 +387,15 @@ impl Reader<'_> {
             Some("map") => {
                 let keys = self.strings("x-kubernetes-list-map-keys");
                 if keys.is_empty() {
-                    let problem =
-                        "Required value: must not be empty if x-kubernetes-list-type is map";
-                    return Err(self
-                        .place
-                        .child("x-kubernetes-list-map-keys")
-                        .invalid(problem));
+                    let detail = "must not be empty if x-kubernetes-list-type is map";
+                    let place = self.place.child("x-kubernetes-list-map-keys");
+                    return Err(place.required(detail));
                 }
                 Ok(List::Map(keys))
             }
             Some(other) => {
-                let problem = format!(
-                    "Unsupported value: {other:?}: supported values: \"atomic\", \"map\", \"set\""
-                );
-                Err(self.place.child("x-kubernetes-list-type").invalid(problem))
+                let place = self.place.child("x-kubernetes-list-type");
+                Err(place.unsupported(other, &["atomic", "set", "map"]))
             }
         }
     }
@@ -403,14 +436,12 @@ impl Reader<'_> {
             return Ok(None);
         };
         Regex::new(pattern).map(Some).map_err(|error| {
-            let problem = format!(
-                "Invalid value: {pattern:?}: must be a valid regular expression, but isn't: {error}"
-            );
-            self.place.child("pattern").invalid(problem)
+            let detail = format!("must be a valid regular expression, but isn't: {error}");
+            self.place.child("pattern").invalid(pattern, detail)
         })
     }
 
-    fn rules(&self, schema: &Schema) -> Result<Vec<Rule>, SchemaError> {
+    fn rules(&self) -> Result<Vec<Rule>, SchemaError> {
         let rules = self
             .fields
             .get("x-kubernetes-validations")
@@ -420,7 +451,7 @@ impl Reader<'_> {
             .into_iter()
             .flatten()
             .enumerate()
-            .map(|(i, rule)| Rule::parse(rule, schema, &place.key(&i.to_string())))
+            .map(|(i, rule)| Rule::parse(rule, &place.key(&i.to_string())))
             .collect()
     }
 }

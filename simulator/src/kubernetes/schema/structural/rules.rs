@@ -6,6 +6,7 @@
 //! Deliberately does not know: how rules are compiled; see [`Rule`].
 
 mod cel_value;
+mod fields;
 mod rule;
 
 use serde_json::Value;

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Map, Value};
 
-use super::{Key, Node, Rest, Shape, TypeSchema, builtin};
+use super::{Key, Node, Rest, Scalar, Shape, TypeSchema, builtin};
 
 pub(super) fn schema(open_api: &Value) -> TypeSchema {
     let open = preserves_unknown_fields(open_api);
@@ -36,6 +36,9 @@ fn node(schema: &Value, open: bool) -> Arc<Node> {
     match text(schema, "type") {
         Some("object") => object(schema, open),
         Some("array") => array(schema, open),
+        Some("boolean") => Node::new(Shape::Scalar(Scalar::Boolean)),
+        Some("integer" | "number") => Node::new(Shape::Scalar(Scalar::Numeric)),
+        Some("string") => Node::new(Shape::Scalar(Scalar::String)),
         Some(_) => Node::leaf(),
         None if schema.get("properties").is_some() => object(schema, open),
         None => Node::open(),

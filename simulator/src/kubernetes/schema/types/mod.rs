@@ -4,7 +4,7 @@
 //! with an object; its two sources are the table of built-in types and the schema of a CRD.
 //! Always holds: a tree is immutable and shared; walking it never fails, because a place that
 //! the tree does not describe is [`Shape::Open`] or an error of the object.
-//! Deliberately does not know: scalar types, required fields, defaults of objects.
+//! Deliberately does not know: the scalar types of built-in kinds, required fields, defaults.
 
 mod builtin;
 mod crd;
@@ -69,8 +69,10 @@ pub(super) struct Node {
 /// How the value at a place is taken apart when it is merged or owned.
 #[derive(Debug)]
 pub(super) enum Shape {
-    /// A scalar, or a map or list that is owned and replaced as a whole.
+    /// A scalar of unknown type, or a map or list that is owned and replaced as a whole.
     Leaf,
+    /// A scalar.
+    Scalar(Scalar),
     /// A map or struct whose fields are owned one by one.
     Map {
         fields: BTreeMap<String, Arc<Node>>,
@@ -83,6 +85,14 @@ pub(super) enum Shape {
     /// Decided by the value: maps are granular, anything else is a leaf. `named` as in
     /// [`Rest::Named`].
     Open { named: bool },
+}
+
+/// The type of a scalar, as far as ownership tells types apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scalar {
+    Boolean,
+    Numeric,
+    String,
 }
 
 /// What the fields are that a map does not list.
@@ -143,7 +153,7 @@ impl Node {
             }),
             Shape::Open { named: true } => Some(&OPEN_NAMED),
             Shape::Open { named: false } => Some(&OPEN),
-            Shape::Leaf | Shape::Keyed { .. } | Shape::Set => None,
+            Shape::Leaf | Shape::Scalar(_) | Shape::Keyed { .. } | Shape::Set => None,
         }
     }
 
@@ -163,7 +173,7 @@ impl Node {
                 matches!(rest, Rest::Named) || fields.contains_key(field)
             }
             Shape::Open { named } => *named,
-            Shape::Leaf | Shape::Keyed { .. } | Shape::Set => false,
+            Shape::Leaf | Shape::Scalar(_) | Shape::Keyed { .. } | Shape::Set => false,
         }
     }
 }

@@ -137,7 +137,7 @@ fn from_text(text: &str, schema: Option<&Schema>) -> CelValue {
 }
 
 /// The name by which a rule reaches a field.
-fn escape(name: &str) -> String {
+pub(super) fn escape(name: &str) -> String {
     if RESERVED.contains(&name) {
         return format!("__{name}__");
     }

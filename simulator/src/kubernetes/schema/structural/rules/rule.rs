@@ -11,7 +11,7 @@ use kube_cel::{
 };
 use serde_json::Value;
 
-use super::cel_value;
+use super::{cel_value, fields};
 use crate::kubernetes::schema::structural::{
     field_error::{ErrorKind, FieldError, FieldPath},
     parse::{Place, SchemaError},
@@ -29,6 +29,8 @@ pub(in super::super) struct Rule {
     optional_old_self: bool,
     program: Program,
     uses_old_self: bool,
+    /// As in the CRD.
+    source: Value,
 }
 
 /// What a rule is evaluated on.
@@ -43,11 +45,7 @@ pub(super) struct Subject<'a> {
 impl Rule {
     /// # Errors
     /// When the rule does not compile, or uses what is not modelled.
-    pub(in super::super) fn parse(
-        rule: &Value,
-        _schema: &Schema,
-        place: &Place,
-    ) -> Result<Self, SchemaError> {
+    pub(in super::super) fn parse(rule: &Value, place: &Place) -> Result<Self, SchemaError> {
         let text = |name| {
             rule.get(name)
                 .and_then(Value::as_str)
@@ -56,12 +54,12 @@ impl Rule {
         };
         let source = text("rule");
         if source.is_empty() {
-            return Err(place.invalid("Required value: rule is not specified"));
+            return Err(place.child("rule").required("rule is not specified"));
         }
-        let program = compile(source, place)?;
+        let program = compile(source, rule, &place.child("rule"))?;
         let message_expression = match text("messageExpression") {
             "" => None,
-            source => Some(compile(source, place)?),
+            source => Some(compile(source, rule, &place.child("messageExpression"))?),
         };
         Ok(Self {
             rule: source.to_owned(),
@@ -72,6 +70,26 @@ impl Rule {
             optional_old_self: rule.get("optionalOldSelf") == Some(&Value::Bool(true)),
             uses_old_self: program.references().has_variable("oldSelf"),
             program,
+            source: rule.clone(),
+        })
+    }
+
+    /// # Errors
+    /// When the rule names a field that the schema does not have.
+    pub(in super::super) fn check_fields(
+        &self,
+        schema: &Schema,
+        is_object: bool,
+        place: &Place,
+    ) -> Result<(), SchemaError> {
+        if self.optional_old_self {
+            // Fields of an optional are not fields of a value.
+            return Ok(());
+        }
+        fields::check(self.program.expression(), schema, is_object).map_err(|detail| {
+            place
+                .child("rule")
+                .invalid_shown(show(&self.source), detail)
         })
     }
 
@@ -147,20 +165,38 @@ impl Rule {
     }
 }
 
-fn compile(source: &str, place: &Place) -> Result<Program, SchemaError> {
-    let program = Program::compile(source).map_err(|error| {
-        place.invalid(format!(
-            "Invalid value: {source:?}: compilation failed: {error}"
-        ))
-    })?;
+fn compile(source: &str, rule: &Value, place: &Place) -> Result<Program, SchemaError> {
+    let program = Program::compile(source)
+        .map_err(|error| place.invalid_shown(show(rule), format!("compilation failed: {error}")))?;
     let references = program.references();
     let mut unknown: Vec<&str> = references.functions();
     unknown.retain(|name| !is_known(name));
     unknown.sort_unstable();
     match unknown.first() {
         None => Ok(program),
-        Some(name) => Err(place.not_modelled(format!("the CEL function {name:?}"))),
+        Some(name) if NOT_MODELLED.contains(name) => {
+            Err(place.not_modelled(format!("the CEL function {name:?}")))
+        }
+        Some(name) => {
+            let detail = format!("compilation failed: undeclared reference to '{name}'");
+            Err(place.invalid_shown(show(rule), detail))
+        }
     }
+}
+
+/// A rule as error texts show it.
+fn show(rule: &Value) -> String {
+    let text = |name| rule.get(name).cloned().unwrap_or_else(|| Value::from(""));
+    let other = |name| rule.get(name).cloned().unwrap_or_default();
+    format!(
+        r#"{{"Rule":{},"Message":{},"MessageExpression":{},"Reason":{},"FieldPath":{},"OptionalOldSelf":{}}}"#,
+        text("rule"),
+        text("message"),
+        text("messageExpression"),
+        other("reason"),
+        text("fieldPath"),
+        other("optionalOldSelf"),
+    )
 }
 
 /// Operators are spelled with signs; every other function must be registered.
@@ -168,6 +204,15 @@ fn is_known(function: &str) -> bool {
     let operator = !function.starts_with(|c: char| c.is_ascii_alphabetic());
     operator || FUNCTIONS.contains(&function)
 }
+
+/// Functions that real servers have and this one does not.
+#[rustfmt::skip]
+const NOT_MODELLED: &[&str] = &[
+    "optMap", "optFlatMap", "bind", "cel.bind", "existsOne", "transformList", "transformMap",
+    "transformMapEntry", "jsonpatch.escapeKey", "path", "group", "serviceAccount", "resource",
+    "subresource", "namespace", "name", "check", "allowed", "reason", "errored", "error",
+    "fieldSelector", "labelSelector", "optional.unwrap", "unwrapOpt", "@mapInsert",
+];
 
 /// The functions of CEL and of Kubernetes' libraries that rules may call.
 #[rustfmt::skip]
@@ -197,10 +242,15 @@ fn kind(reason: &str, place: &Place) -> Result<ErrorKind, SchemaError> {
         "FieldValueForbidden" => Ok(ErrorKind::Forbidden),
         "FieldValueRequired" => Ok(ErrorKind::Required),
         "FieldValueDuplicate" => Ok(ErrorKind::Duplicate),
-        other => Err(place.invalid(format!(
-            "Unsupported value: {other:?}: supported values: \"FieldValueDuplicate\", \
-             \"FieldValueForbidden\", \"FieldValueInvalid\", \"FieldValueRequired\""
-        ))),
+        other => Err(place.child("reason").unsupported(
+            other,
+            &[
+                "FieldValueDuplicate",
+                "FieldValueForbidden",
+                "FieldValueInvalid",
+                "FieldValueRequired",
+            ],
+        )),
     }
 }
 
