@@ -39,6 +39,9 @@ pub struct Backend {
 /// Time allowed for opening a connection. A pod on a lost node answers nothing at all.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Time between two signs of life on an open connection, and time allowed for the answer.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
 /// Dials members over TCP.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TcpDial;
@@ -55,6 +58,9 @@ impl Dial for TcpDial {
             let channel = Endpoint::from_shared(url)
                 .map_err(|error| Error::EndpointError(error.to_string()))?
                 .connect_timeout(CONNECT_TIMEOUT)
+                // A lost node never answers; without keep-alive its channel would be kept for ever.
+                .http2_keep_alive_interval(KEEP_ALIVE)
+                .keep_alive_timeout(KEEP_ALIVE)
                 .connect()
                 .await?;
             Client::from_channel(Channel::Tonic(channel), None).await

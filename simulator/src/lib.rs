@@ -10,5 +10,7 @@ pub mod determinism;
 pub mod etcd;
 pub mod kubernetes;
 pub mod net;
+pub mod runtime;
 pub mod serve;
 pub mod trace;
+pub mod world;

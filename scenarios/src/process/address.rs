@@ -10,8 +10,14 @@ use std::{
     net::Ipv4Addr,
 };
 
-/// The way out of every pod, and the address that the run itself has towards pods.
+/// The way out of every pod, and the address that the run itself has towards pods. All of its /24
+/// is the run's.
 pub(super) const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 244, 255, 254);
+
+/// Addresses for what runs in the run's own process: the API server, the operator, a user.
+pub fn own_addresses() -> impl Iterator<Item = Ipv4Addr> {
+    (10..250).map(|host| Ipv4Addr::new(10, 244, 255, host))
+}
 
 /// The cluster's DNS.
 pub(super) const CLUSTER_DNS: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 10);

@@ -6,9 +6,9 @@
 //! Deliberately does not know: which names there are; that is the [`Resolve`]r's.
 
 use std::{
-    io,
+    fmt, io,
     net::{IpAddr, Ipv4Addr, UdpSocket},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
 };
 
@@ -25,33 +25,54 @@ const TTL_SECONDS: u32 = 5;
 
 const DOMAIN: &str = ".cluster.local";
 
-/// Answers on each address until the process ends.
-pub(super) fn serve(addresses: &[Ipv4Addr], names: &Arc<dyn Resolve>) -> io::Result<()> {
-    for address in addresses {
-        let socket = UdpSocket::bind((*address, PORT))?;
-        let names = Arc::clone(names);
-        thread::Builder::new()
-            .name("dns".into())
-            .spawn(move || answer_all(&socket, &*names))?;
-    }
-    Ok(())
+/// The servers of a run, which live as long as its process.
+pub(super) struct Dns {
+    /// Whose names are served now; before the first world there are none.
+    names: Arc<Mutex<Option<Arc<dyn Resolve>>>>,
 }
 
-fn answer_all(socket: &UdpSocket, names: &dyn Resolve) {
+impl fmt::Debug for Dns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Dns")
+    }
+}
+
+impl Dns {
+    /// Answers on each address from now on.
+    pub(super) fn serve(addresses: &[Ipv4Addr]) -> io::Result<Self> {
+        let names = Arc::default();
+        for address in addresses {
+            let socket = UdpSocket::bind((*address, PORT))?;
+            let names = Arc::clone(&names);
+            let server = thread::Builder::new().name("dns".into());
+            server.spawn(move || answer_all(&socket, &names))?;
+        }
+        Ok(Self { names })
+    }
+
+    /// Answers with these names instead of those before.
+    pub(super) fn switch_to(&self, names: Arc<dyn Resolve>) {
+        *lock(&self.names) = Some(names);
+    }
+}
+
+fn answer_all(socket: &UdpSocket, names: &Mutex<Option<Arc<dyn Resolve>>>) {
     let mut packet = [0; 4096];
     loop {
         // Errors of one datagram (a client that is gone: ECONNREFUSED) are not the next one's.
         let Ok((length, client)) = socket.recv_from(&mut packet) else {
             continue;
         };
-        let Some(reply) = packet
-            .get(..length)
-            .and_then(|question| reply(question, names))
-        else {
-            continue;
-        };
-        let _ = socket.send_to(&reply, client);
+        let current = lock(names).clone();
+        let question = packet.get(..length).zip(current);
+        if let Some(reply) = question.and_then(|(question, names)| reply(question, &*names)) {
+            let _ = socket.send_to(&reply, client);
+        }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The reply to one datagram; none for what is not a question.

@@ -1,14 +1,16 @@
 //! The inside: what a run finds in the namespaces it has to itself.
 //!
-//! Owns: the proof of being inside ([`Enclosure`]), the disk in memory, the run's own resolver
-//! settings.
+//! Owns: the proof of being inside ([`Enclosure`]), the disk in memory, the run's own addresses,
+//! its DNS and its resolver settings.
 //! Always holds: whoever has an [`Enclosure`] may mount, make interfaces and start pods without
 //! the host seeing it; every file written below [`Enclosure::disk`] is gone when the run ends.
 //! Deliberately does not know: pods, etcd.
 
 use std::{
     env, fs, io,
+    net::Ipv4Addr,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use nix::{
@@ -16,7 +18,9 @@ use nix::{
     sys::{prctl, signal::Signal},
 };
 
-use super::{address::CLUSTER_DNS, permission::CannotEnter};
+use simulator::net::Resolve;
+
+use super::{address::CLUSTER_DNS, dns::Dns, network, permission::CannotEnter};
 
 /// Tells the command inside who started it.
 pub(super) const SUPERVISOR: &str = "SCENARIOS_SUPERVISOR_PID";
@@ -30,6 +34,7 @@ const DISK: &str = "/sys/bus";
 #[derive(Debug)]
 pub struct Enclosure {
     disk: PathBuf,
+    dns: Dns,
 }
 
 impl Enclosure {
@@ -46,6 +51,11 @@ impl Enclosure {
         }
         die_with(supervisor)?;
         furnish().map(Some)
+    }
+
+    /// Lets every process of the run, and its pods, look these names up from now on.
+    pub fn answer_with(&self, names: Arc<dyn Resolve>) {
+        self.dns.switch_to(names);
     }
 
     /// A folder in memory, of this run alone.
@@ -90,7 +100,9 @@ fn furnish() -> Result<Enclosure, CannotEnter> {
     let disk = PathBuf::from(DISK);
     resolve_like_a_pod(&disk).map_err(step("use the simulated cluster's DNS"))?;
     fs::write("/proc/sys/net/ipv4/ip_forward", "1").map_err(step("forward between pods"))?;
-    Ok(Enclosure { disk })
+    network::prepare().map_err(step("make the pods' network"))?;
+    let dns = Dns::serve(&[CLUSTER_DNS, Ipv4Addr::LOCALHOST]).map_err(step("serve DNS"))?;
+    Ok(Enclosure { disk, dns })
 }
 
 fn remount(target: &str, flags: MsFlags) -> io::Result<()> {

@@ -11,7 +11,7 @@ use std::{
 
 use simulator::kubernetes::runtime::{Container, StartFailed};
 
-use super::{container::Bind, etcd_binary::EtcdBinary};
+use super::{container::Bind, etcd_binary::EtcdBinary, libraries};
 
 /// Where the image has its program.
 const PROGRAM: &str = "/usr/local/bin/etcd";
@@ -116,16 +116,19 @@ pub(super) fn unpack(root: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The parts of the image that are not copied: the program and the devices.
-pub(super) fn binds(program: &Path) -> Vec<Bind> {
-    let devices = DEVICES.map(|device| (PathBuf::from(device), device));
-    let all = devices.into_iter().chain([(program.to_owned(), PROGRAM)]);
-    all.map(|(source, target)| Bind {
-        source,
-        target: target.to_owned(),
-        read_only: false,
-    })
-    .collect()
+/// The parts of the image that are not copied: the program, the devices, and the libraries if the
+/// program needs any.
+pub(super) fn binds(program: &Path) -> io::Result<Vec<Bind>> {
+    let shared = DEVICES.into_iter().chain(libraries::needed_by(program)?);
+    let shared = shared.map(|path| (PathBuf::from(path), path));
+    let all = shared.chain([(program.to_owned(), PROGRAM)]);
+    Ok(all
+        .map(|(source, target)| Bind {
+            source,
+            target: target.to_owned(),
+            read_only: false,
+        })
+        .collect())
 }
 
 /// A path of the container as the host sees it.

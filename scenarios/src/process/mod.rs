@@ -16,14 +16,16 @@ mod etcd_binary;
 mod faults;
 mod files;
 mod image;
+mod libraries;
 mod network;
 mod permission;
 mod probe;
 mod runtime;
 
+pub use address::own_addresses;
 pub use enclosure::Enclosure;
 pub use enter::{Side, enter};
 pub use etcd_binary::{EtcdBinary, NoEtcd};
 pub use faults::{Cut, Faults, NoSuchPod};
 pub use permission::CannotEnter;
-pub use runtime::{ProcessRuntime, Surroundings};
+pub use runtime::ProcessRuntime;

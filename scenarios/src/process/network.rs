@@ -74,10 +74,11 @@ impl PodNetwork {
 pub(super) fn prepare() -> io::Result<()> {
     in_namespace(None, async |netlink| {
         up(&netlink, LOOPBACK).await?;
-        for address in [GATEWAY, CLUSTER_DNS] {
+        // On the loopback, a prefix makes all of its addresses local.
+        for (address, prefix) in [(GATEWAY, 24), (CLUSTER_DNS, 32)] {
             netlink
                 .address()
-                .add(LOOPBACK, address.into(), 32)
+                .add(LOOPBACK, address.into(), prefix)
                 .execute()
                 .await?;
         }

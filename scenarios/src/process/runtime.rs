@@ -19,14 +19,12 @@ use simulator::{
         Container, ContainerId, ContainerRuntime, HttpProbe, Observation, Sandbox, Signal,
         StartFailed, Volume,
     },
-    net::Resolve,
 };
 use tokio::{runtime::Handle, sync::Notify};
 
 use super::{
-    address::{Addresses, CLUSTER_DNS},
+    address::Addresses,
     container::{Bind, Launch, Process},
-    dns,
     enclosure::{Enclosure, resolv_conf},
     etcd_binary::EtcdBinary,
     faults::Faults,
@@ -35,17 +33,6 @@ use super::{
     network::{self, PodNetwork},
     probe,
 };
-
-/// What a runtime needs from the world around it.
-#[derive(Clone)]
-pub struct Surroundings {
-    /// The names that pods, and the run itself, can look up.
-    pub names: Arc<dyn Resolve>,
-    /// The time that observations carry.
-    pub clock: Clock,
-    /// Woken whenever there is something new to observe.
-    pub wake: Arc<Notify>,
-}
 
 /// Runs containers as real processes.
 pub struct ProcessRuntime {
@@ -95,18 +82,15 @@ impl News {
 }
 
 impl ProcessRuntime {
-    /// A runtime without pods. The cluster's DNS is served from now on. Call it inside the async
-    /// runtime that shall run the probes, once in a process.
-    ///
-    /// # Errors
-    /// When the run's network cannot be set up.
+    /// A runtime without pods; `wake` is notified whenever there is something new to observe. One
+    /// at a time, made inside the async runtime that shall run the probes.
+    #[must_use]
     pub fn new(
         enclosure: &Enclosure,
         programs: Vec<EtcdBinary>,
-        around: Surroundings,
-    ) -> io::Result<Self> {
-        network::prepare()?;
-        dns::serve(&[CLUSTER_DNS, std::net::Ipv4Addr::LOCALHOST], &around.names)?;
+        clock: Clock,
+        wake: Arc<Notify>,
+    ) -> Self {
         let pods = Pods {
             disk: enclosure.disk().to_owned(),
             by_uid: BTreeMap::new(),
@@ -114,22 +98,33 @@ impl ProcessRuntime {
             next_pod: 0,
             next_container: 0,
         };
-        Ok(Self {
+        Self {
             pods: Arc::new(Mutex::new(pods)),
             images: Images::of(programs),
             news: News {
                 observations: Arc::default(),
-                clock: around.clock,
-                wake: around.wake,
+                clock,
+                wake,
             },
             executor: Handle::current(),
-        })
+        }
     }
 
     /// A handle that breaks things, usable while the kubelet has the runtime.
     #[must_use]
     pub fn faults(&self) -> Faults {
         Faults::on(Arc::clone(&self.pods))
+    }
+}
+
+/// What comes after it in the same process finds nothing of it.
+impl Drop for ProcessRuntime {
+    fn drop(&mut self) {
+        let mut pods = lock(&self.pods);
+        while let Some(uid) = pods.by_uid.keys().next().cloned() {
+            pods.remove(&uid);
+        }
+        remove(&pods.disk.join("volumes"));
     }
 }
 
@@ -348,7 +343,7 @@ impl Pod {
         for file in ["resolv.conf", "hosts", "hostname"] {
             fs::copy(self.folder.join(file), root.join("etc").join(file))?;
         }
-        let mut binds = image::binds(program);
+        let mut binds = image::binds(program)?;
         let mut files = BTreeMap::new();
         for (target, volume) in &container.mounts {
             let name = target.trim_matches('/').replace('/', "~");

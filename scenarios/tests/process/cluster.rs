@@ -8,7 +8,7 @@ use std::{
 };
 
 use etcd_client::{Channel, Client};
-use scenarios::process::{Enclosure, EtcdBinary, ProcessRuntime, Surroundings};
+use scenarios::process::{Enclosure, EtcdBinary, ProcessRuntime};
 use simulator::{
     clock::Clock,
     kubernetes::runtime::{
@@ -54,12 +54,9 @@ impl Cluster {
         let etcd = EtcdBinary::find(None).unwrap();
         let names = Arc::new(Names::default());
         let wake = Arc::new(Notify::new());
-        let around = Surroundings {
-            names: Arc::clone(&names) as Arc<dyn Resolve>,
-            clock: Clock::starting_at(jiff::Timestamp::UNIX_EPOCH),
-            wake: Arc::clone(&wake),
-        };
-        let runtime = ProcessRuntime::new(enclosure, vec![etcd.clone()], around).unwrap();
+        enclosure.answer_with(Arc::clone(&names) as Arc<dyn Resolve>);
+        let clock = Clock::starting_at(jiff::Timestamp::UNIX_EPOCH);
+        let runtime = ProcessRuntime::new(enclosure, vec![etcd.clone()], clock, Arc::clone(&wake));
         Self {
             runtime,
             etcd,
@@ -221,6 +218,8 @@ advertise-client-urls: http://{}:2379
 initial-advertise-peer-urls: {}
 initial-cluster: {}
 initial-cluster-token: test
+heartbeat-interval: 50
+election-timeout: 500
 ",
         host(ordinal),
         peer(ordinal),

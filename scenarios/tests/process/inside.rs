@@ -182,13 +182,24 @@ async fn image(enclosure: &Enclosure) {
             .any(|line| line.contains("/no/such"))
     );
 
-    // The refreshed file is seen by a container that has been running all along.
-    let started = cluster.member(0, 1);
-    cluster.healthy(started).await;
-    cluster.runtime.signal(started, Signal::Kill);
-    assert_eq!(cluster.exit(started).await, 137);
+    // Of a volume that was deleted, nothing is left.
+    let member = cluster.member(0, 1);
+    cluster.healthy(member).await;
+    cluster.runtime.signal(member, Signal::Kill);
+    assert_eq!(cluster.exit(member).await, 137);
+    assert!(enclosure.disk().join("volumes/pv-0/data").exists());
     cluster.runtime.delete_volume("pv-0");
     assert!(!enclosure.disk().join("volumes/pv-0").exists());
+
+    // And of a runtime that is gone, nothing at all: the next one finds an empty enclosure.
+    drop(cluster);
+    assert_eq!(
+        fs::read_dir(enclosure.disk().join("pods")).unwrap().count(),
+        0
+    );
+    let links = fs::read_to_string("/proc/self/net/dev").unwrap();
+    assert!(!links.contains("pod"), "{links}");
+    one(enclosure).await;
 }
 
 /// Three members, then it only waits to be killed.

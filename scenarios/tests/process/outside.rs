@@ -63,10 +63,10 @@ const TESTS: [(&str, Test); 8] = [
 ];
 
 /// Runs the tests whose names contain `filter`, as each kind of user that is possible here.
-pub(crate) fn run(etcd: &EtcdBinary, filter: &str) -> ExitCode {
-    println!("real arm: {etcd}");
+pub(crate) fn run(etcds: &[EtcdBinary], filter: &str) -> ExitCode {
     let mut failed = 0;
-    for host in hosts(etcd) {
+    for host in etcds.iter().flat_map(hosts) {
+        println!("real arm: etcd {} as {}", host.version, host.who());
         for (name, test) in TESTS.iter().filter(|(name, _)| name.contains(filter)) {
             let begin = Instant::now();
             let passed = catch_unwind(AssertUnwindSafe(|| test(&host))).is_ok();
@@ -101,6 +101,7 @@ fn hosts(etcd: &EtcdBinary) -> Vec<Host> {
 
 /// The programs where the user can read them.
 struct Host {
+    version: String,
     user: Option<u32>,
     folder: tempfile::TempDir,
 }
@@ -111,7 +112,11 @@ impl Host {
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         fs::copy(env::current_exe().unwrap(), folder.path().join("run")).unwrap();
         fs::copy(&etcd.path, folder.path().join("etcd")).unwrap();
-        Self { user, folder }
+        Self {
+            version: etcd.version.clone(),
+            user,
+            folder,
+        }
     }
 
     fn who(&self) -> &'static str {

@@ -78,3 +78,6 @@ pub fn launch(
     process.spawn(startup::run(Arc::clone(&process), launch));
     running
 }
+
+#[cfg(test)]
+mod tests;

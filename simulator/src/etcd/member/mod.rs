@@ -57,6 +57,8 @@ pub(super) struct Member {
     ticks: u64,
     leadership: Leadership,
     effects: Effects,
+    /// A sync has been announced and has not ended.
+    syncing: bool,
     stopped: bool,
 }
 
@@ -158,6 +160,7 @@ impl Member {
             ticks: 0,
             leadership: Leadership::default(),
             effects: Effects::default(),
+            syncing: false,
             stopped: false,
         }
     }
@@ -257,6 +260,7 @@ impl Member {
         if self.stopped || !self.raft.is_syncing() {
             return;
         }
+        self.syncing = false;
         let output = self.raft.synced();
         self.perform(output, now);
         self.advance(now);
@@ -317,7 +321,8 @@ impl Member {
                 return;
             }
         }
-        if self.raft.is_syncing() && self.effects.sync.is_none() {
+        if self.raft.is_syncing() && !self.syncing {
+            self.syncing = true;
             self.effects.sync = Some(self.dir.sync_time());
         }
     }

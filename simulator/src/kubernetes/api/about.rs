@@ -78,5 +78,5 @@ fn version() -> Value {
 
 /// A path that nothing on the server handles.
 pub(super) fn page_not_found() -> ApiError {
-    ApiError::new(404, "NotFound", "404 page not found")
+    ApiError::new(404, "", "404 page not found")
 }

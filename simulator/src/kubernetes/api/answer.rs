@@ -67,6 +67,9 @@ impl Reply {
 
 impl From<ApiError> for Reply {
     fn from(refusal: ApiError) -> Self {
+        if refusal.is_page_not_found() {
+            return Self::text(404, "404 page not found\n");
+        }
         let retry = refusal
             .details()
             .and_then(|details| details["retryAfterSeconds"].as_u64());
@@ -129,8 +132,8 @@ impl Form {
             .split(',')
             .filter_map(|range| Self::of_range(range, included));
         forms.into_iter().next().ok_or_else(|| {
-            let message = "only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf";
-            ApiError::new(406, "NotAcceptable", message)
+            let message = "406: Not Acceptable\n\nAvailable representations: application/json, application/yaml, application/vnd.kubernetes.protobuf";
+            ApiError::new(406, "NotAcceptable", message).with_details(serde_json::json!({}))
         })
     }
 

@@ -9,7 +9,7 @@ use std::{borrow::Cow, sync::Arc};
 use serde_json::Value;
 
 use super::{Resource, jsonpath::Path};
-use crate::kubernetes::schema::TypeSchema;
+use crate::kubernetes::schema::{SchemaError, StructuralSchema, TypeSchema};
 
 /// One custom kind in all its served versions.
 pub(super) struct CustomKind {
@@ -22,6 +22,8 @@ pub(super) struct CustomVersion {
     pub(super) is_storage: bool,
     /// The OpenAPI schema as it is in the definition.
     pub(super) openapi: Value,
+    /// Defaults, pruning and validation.
+    pub(super) schema: StructuralSchema,
     /// Which lists and maps are merged and owned part by part.
     pub(super) shape: TypeSchema,
     pub(super) columns: Vec<Column>,
@@ -51,17 +53,18 @@ pub(super) struct ScalePaths {
 
 impl CustomKind {
     /// Reads a definition.
-    pub(super) fn from_definition(definition: &Value) -> Self {
+    pub(super) fn from_definition(definition: &Value) -> Result<Self, SchemaError> {
         let versions = definition["spec"]["versions"]
             .as_array()
             .into_iter()
             .flatten();
         let served = versions.filter(|version| version["served"] == true);
-        Self {
-            versions: served
-                .map(|version| CustomVersion::from_definition(&definition["spec"], version))
-                .collect(),
-        }
+        let versions: Result<Vec<_>, _> = served
+            .map(|version| CustomVersion::from_definition(&definition["spec"], version))
+            .collect();
+        Ok(Self {
+            versions: versions?,
+        })
     }
 
     pub(super) fn storage(&self) -> Option<&CustomVersion> {
@@ -73,15 +76,17 @@ impl CustomKind {
 }
 
 impl CustomVersion {
-    fn from_definition(spec: &Value, version: &Value) -> Self {
+    fn from_definition(spec: &Value, version: &Value) -> Result<Self, SchemaError> {
         let subresources = &version["subresources"];
         let scale = subresources.get("scale").filter(|scale| scale.is_object());
         let columns = version["additionalPrinterColumns"].as_array();
         let selectable = version["selectableFields"].as_array();
-        Self {
+        let schema = &version["schema"]["openAPIV3Schema"];
+        Ok(Self {
             resource: Arc::new(resource(spec, version)),
             is_storage: version["storage"] == true,
             openapi: version["schema"]["openAPIV3Schema"].clone(),
+            schema: StructuralSchema::from_crd(schema)?,
             shape: TypeSchema::from_crd(&version["schema"]["openAPIV3Schema"])
                 .with_status_subresource(subresources.get("status").is_some_and(Value::is_object)),
             columns: columns
@@ -95,7 +100,7 @@ impl CustomVersion {
                 .flatten()
                 .map(|field| text(&field["jsonPath"]).trim_start_matches('.').to_owned())
                 .collect(),
-        }
+        })
     }
 }
 
@@ -105,7 +110,13 @@ impl Column {
             name: text(&column["name"]),
             kind: text(&column["type"]),
             format: text(&column["format"]),
-            description: text(&column["description"]),
+            description: match column["description"].as_str().unwrap_or_default() {
+                "" => format!(
+                    "Custom resource definition column (in JSONPath format): {}",
+                    text(&column["jsonPath"])
+                ),
+                given => given.to_owned(),
+            },
             priority: column["priority"].as_i64().unwrap_or(0),
             path: Path::parse(column["jsonPath"].as_str()?)?,
         })

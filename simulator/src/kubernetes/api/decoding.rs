@@ -24,22 +24,38 @@ impl ApiServer {
         object: &mut Value,
     ) -> Result<Vec<String>, ApiError> {
         let types = Types::built_in();
-        let decoded = match types.of_kind(&r.api_version(), &r.kind) {
-            Some(of) if self.registry.custom(r).is_none() => decode(object, of),
-            _ => {
+        let decoded = match (
+            self.registry.custom(r),
+            types.of_kind(&r.api_version(), &r.kind),
+        ) {
+            (Some(version), _) => {
                 metadata::of(object);
-                decode_metadata(object)
+                decode_metadata(object).map(|mut unknown| {
+                    unknown.extend(version.schema.prune(object));
+                    version.schema.default(object);
+                    unknown
+                })
             }
+            (None, Some(of)) => decode(object, of),
+            (None, None) => Ok(Vec::new()),
         };
         let unknown = decoded.map_err(|mismatch| {
             ApiError::bad_request(cannot_be_handled(r, &mismatch.to_string()))
         })?;
+        let below_unknown = |path: &&String| {
+            let within = |unknown: &String| {
+                path.strip_prefix(unknown.as_str())
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+            };
+            unknown.iter().any(within)
+        };
         let duplicates = writer
             .duplicates
             .iter()
+            .filter(|path| !below_unknown(path))
             .map(|path| format!("duplicate field {path:?}"));
-        let unknown = unknown.iter().map(|path| format!("unknown field {path:?}"));
-        let noticed: Vec<String> = duplicates.chain(unknown).collect();
+        let told = unknown.iter().map(|path| format!("unknown field {path:?}"));
+        let noticed: Vec<String> = duplicates.chain(told).collect();
         match writer.validation {
             FieldValidation::Ignore => Ok(Vec::new()),
             FieldValidation::Warn => Ok(noticed),

@@ -9,7 +9,10 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::{ApiError, ApiServer, Resource, kinds, metadata, update::is_finished, write::Writer};
+use super::{
+    ApiError, ApiServer, Resource, kinds, metadata,
+    resource::CUSTOM_RESOURCE_DEFINITIONS as DEFINITIONS, update::is_finished, write::Writer,
+};
 
 /// What becomes of the objects that the deleted one owns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +91,11 @@ impl ApiServer {
         if object == *live {
             return Ok(Deleted::Marked(live));
         }
-        Ok(Deleted::Marked(self.commit(writer, r, object)))
+        let marked = self.commit(writer, r, object);
+        if r.id == DEFINITIONS.id {
+            self.clean_up_kind(writer, name);
+        }
+        Ok(Deleted::Marked(marked))
     }
 }
 
@@ -98,21 +105,34 @@ fn check_preconditions(
     options: &DeleteOptions,
 ) -> Result<(), ApiError> {
     let name = metadata::name(live);
-    let check = |what: &str, wanted: &Option<String>, found: &str| match wanted {
-        Some(wanted) if wanted != found => {
-            let why = format!(
-                "Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}"
-            );
-            Err(ApiError::conflict(r, name, why))
-        }
-        _ => Ok(()),
+    // A real server names the kind here, not the resource.
+    let named = Resource {
+        plural: r.kind.clone(),
+        ..r.clone()
     };
-    check("UID", &options.uid, metadata::uid(live))?;
-    check(
-        "ResourceVersion",
-        &options.resource_version,
-        metadata::resource_version(live),
-    )
+    if let Some(wanted) = options
+        .uid
+        .as_ref()
+        .filter(|uid| *uid != metadata::uid(live))
+    {
+        let why = format!(
+            "the UID in the precondition ({wanted}) does not match the UID in record ({}). The object might have been deleted and then recreated",
+            metadata::uid(live)
+        );
+        return Err(ApiError::conflict(&named, name, why));
+    }
+    let revision = metadata::resource_version(live);
+    if let Some(wanted) = options
+        .resource_version
+        .as_ref()
+        .filter(|wanted| *wanted != revision)
+    {
+        let why = format!(
+            "the ResourceVersion in the precondition ({wanted}) does not match the ResourceVersion in record ({revision}). The object might have been modified"
+        );
+        return Err(ApiError::conflict(&named, name, why));
+    }
+    Ok(())
 }
 
 /// A policy given by the caller replaces the one that the object carries in its finalizers.
@@ -150,6 +170,12 @@ fn mark(now: Timestamp, r: &Resource, object: &mut Value, live: &Value, options:
     };
     let end = start + SignedDuration::from_secs(grace);
     metadata.insert("deletionTimestamp".into(), metadata::time(end).into());
+    if !kinds::marks_grace(r) {
+        if r.id == "namespaces" {
+            object["status"]["phase"] = "Terminating".into();
+        }
+        return;
+    }
     metadata.insert("deletionGracePeriodSeconds".into(), grace.into());
     if generation > 0 && before.is_none() {
         metadata.insert("generation".into(), (generation + 1).into());

@@ -91,6 +91,11 @@ impl Cause {
     }
 }
 
+fn list_causes(causes: &[Cause]) -> Vec<Value> {
+    let list = |cause: &Cause| json!({"reason": cause.reason, "message": cause.message, "field": cause.field});
+    causes.iter().map(list).collect()
+}
+
 fn with_detail(what: &str, detail: impl Display) -> String {
     let detail = detail.to_string();
     if detail.is_empty() {
@@ -170,12 +175,11 @@ impl ApiError {
             format!("[{}]", texts.join(", "))
         };
         let message = format!("{} \"{name}\" is invalid: {all}", resource.qualified_kind());
-        let causes: Vec<Value> = causes
-            .iter()
-            .map(|cause| json!({"reason": cause.reason, "message": cause.message, "field": cause.field}))
-            .collect();
+        let causes = list_causes(causes);
         let mut details = Map::new();
-        details.insert("name".into(), name.into());
+        if !name.is_empty() {
+            details.insert("name".into(), name.into());
+        }
         if !resource.group.is_empty() {
             details.insert("group".into(), resource.group.as_ref().into());
         }
@@ -211,6 +215,32 @@ impl ApiError {
     pub fn too_large(limit: usize) -> Self {
         let message = format!("Request entity too large: limit is {limit}");
         Self::new(413, "RequestEntityTooLarge", message)
+    }
+
+    /// The parameters of a request contradict each other or cannot be read. `kind` is for example
+    /// `ListOptions`.
+    #[must_use]
+    pub fn invalid_options(kind: &str, causes: &[Cause]) -> Self {
+        let texts: Vec<String> = causes
+            .iter()
+            .map(|cause| format!("{}: {}", cause.field, cause.message))
+            .collect();
+        let all = if texts.len() == 1 {
+            texts.concat()
+        } else {
+            format!("[{}]", texts.join(", "))
+        };
+        let message = format!("{kind}.meta.k8s.io \"\" is invalid: {all}");
+        let details = json!({"group": "meta.k8s.io", "kind": kind, "causes": list_causes(causes)});
+        Self::new(422, "Invalid", message).with_details(details)
+    }
+
+    /// A patch whose result is not an object of the kind.
+    #[must_use]
+    pub fn invalid_patch(shown: &str, why: &str) -> Self {
+        let cause = Cause::invalid("patch", format!("{shown:?}"), why);
+        let message = format!(" \"\" is invalid: patch: {}", cause.message);
+        Self::new(422, "Invalid", message).with_details(json!({"causes": list_causes(&[cause])}))
     }
 
     /// The revision is no longer known.
@@ -257,6 +287,11 @@ impl ApiError {
     #[must_use]
     pub fn details(&self) -> Option<&Value> {
         self.details.as_deref()
+    }
+
+    /// Whether nothing at all is served at the path, so that the answer is no `Status`.
+    pub(super) fn is_page_not_found(&self) -> bool {
+        self.code == 404 && self.reason.is_empty()
     }
 
     /// Whether it says that there is no such object.

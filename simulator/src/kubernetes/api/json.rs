@@ -19,7 +19,10 @@ pub(super) struct Parsed {
 }
 
 /// Parses JSON, or YAML when the media type says so.
-pub(super) fn parse(body: &[u8], media_type: &str) -> Result<Parsed, ApiError> {
+///
+/// # Errors
+/// When the body cannot be read; `expected` is the kind that it should hold.
+pub(super) fn parse(body: &[u8], media_type: &str, expected: &str) -> Result<Parsed, ApiError> {
     if media_type.ends_with("yaml") && body.trim_ascii_start().first() != Some(&b'{') {
         let value = serde_saphyr::from_slice(body)
             .map_err(|wrong| ApiError::bad_request(format!("error decoding YAML: {wrong}")))?;
@@ -37,14 +40,32 @@ pub(super) fn parse(body: &[u8], media_type: &str) -> Result<Parsed, ApiError> {
     let value = seed
         .deserialize(&mut input)
         .and_then(|value| input.end().map(|()| value))
-        .map_err(|wrong| {
-            let why = format!("couldn't get version/kind; json parse error: {wrong}");
-            ApiError::bad_request(why)
-        })?;
+        .map_err(|wrong| unreadable(body, &wrong, expected))?;
+
     Ok(Parsed {
         value,
         duplicates: duplicates.into_inner(),
     })
+}
+
+/// What a real server says to a body that is not JSON.
+fn unreadable(body: &[u8], wrong: &serde_json::Error, expected: &str) -> ApiError {
+    let what = match body.iter().find(|b| !b.is_ascii_whitespace()) {
+        Some(first) if !b"{[\"-0123456789tfn".contains(first) => {
+            let first = char::from(*first);
+            format!("invalid character '{first}' looking for beginning of value")
+        }
+        _ if wrong.is_eof() => "unexpected end of JSON input".to_owned(),
+        _ => wrong.to_string(),
+    };
+    let shown = match body.first() {
+        None => "<empty>".to_owned(),
+        Some(b'{') => String::from_utf8_lossy(body).into_owned(),
+        Some(_) => body.iter().map(|b| format!("{b:02x}")).collect(),
+    };
+    ApiError::bad_request(format!(
+        "the object provided is unrecognized (must be of type {expected}): couldn't get version/kind; json parse error: {what} ({shown})"
+    ))
 }
 
 struct Node<'a> {
@@ -147,6 +168,7 @@ mod tests {
         let parsed = parse(
             br#"{"a":{"b":1,"b":2},"l":[{"c":1,"c":3}]}"#,
             "application/json",
+            "X",
         )
         .unwrap();
         assert_eq!(parsed.value, json!({"a": {"b": 2}, "l": [{"c": 3}]}));
@@ -156,14 +178,15 @@ mod tests {
     #[test]
     fn broken_bodies_are_bad_requests() {
         for body in ["", "{", "{\"a\":1}x", "\u{1}"] {
-            let refusal = parse(body.as_bytes(), "application/json").map(|parsed| parsed.value);
+            let refusal =
+                parse(body.as_bytes(), "application/json", "X").map(|parsed| parsed.value);
             assert_eq!(refusal.unwrap_err().code, 400, "{body:?}");
         }
     }
 
     #[test]
     fn yaml_is_read_when_it_is_announced() {
-        let parsed = parse(b"a:\n- b: 1\n", "application/apply-patch+yaml").unwrap();
+        let parsed = parse(b"a:\n- b: 1\n", "application/apply-patch+yaml", "X").unwrap();
         assert_eq!(parsed.value, json!({"a": [{"b": 1}]}));
     }
 }

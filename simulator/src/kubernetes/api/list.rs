@@ -9,7 +9,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{
-    ApiError, ApiServer, Resource, metadata, query::Query, render::ListMeta, selector::Selector,
+    ApiError, ApiServer, Cause, Resource, metadata, query::Query, render::ListMeta,
+    selector::Selector,
 };
 
 /// A portion of a list.
@@ -35,7 +36,7 @@ impl Continue {
             })
         };
         parse().ok_or_else(|| {
-            ApiError::bad_request("continue key is not valid: encoded continue token is not valid")
+            ApiError::bad_request("invalid continue token: continue key is not valid: encoded continue token is not valid")
         })
     }
 }
@@ -89,15 +90,15 @@ impl ApiServer {
         query: &Query,
     ) -> Result<(u64, Vec<Arc<Value>>), ApiError> {
         let current = self.store.revision();
-        let asked = query.number("resourceVersion")?.unwrap_or(0);
+        let asked = query.revision()?.unwrap_or(0);
         match query.get("resourceVersionMatch") {
-            Some("Exact") if asked == 0 => {
-                let why = "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"";
-                Err(self.invalid_list_options("resourceVersionMatch", why))
-            }
             Some(_) if query.get("resourceVersion").is_none() => {
                 let why = "resourceVersionMatch is forbidden unless resourceVersion is provided";
-                Err(self.invalid_list_options("resourceVersionMatch", why))
+                Err(refuse_match(why))
+            }
+            Some("Exact") if asked == 0 => {
+                let why = "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"";
+                Err(refuse_match(why))
             }
             Some("Exact") => Ok((asked, self.objects_at(r, namespace, asked, false)?)),
             // Without a match rule, a limit makes an old revision exact.
@@ -132,22 +133,20 @@ impl ApiServer {
             ApiError::expired(why)
         })
     }
+}
 
-    /// Options of a list that contradict each other.
-    pub(super) fn invalid_list_options(&self, field: &str, why: &str) -> ApiError {
-        let message = format!("ListOptions.meta.k8s.io \"\" is invalid: {field}: Forbidden: {why}");
-        ApiError::new(422, "Invalid", message).with_details(serde_json::json!({
-            "group": "meta.k8s.io", "kind": "ListOptions",
-            "causes": [{
-                "reason": "FieldValueForbidden", "message": format!("Forbidden: {why}"), "field": field,
-            }],
-        }))
-    }
+/// Options of a list or watch that contradict each other.
+pub(super) fn forbidden_match(why: &str) -> Cause {
+    Cause::forbidden("resourceVersionMatch", why)
+}
+
+fn refuse_match(why: &str) -> ApiError {
+    ApiError::invalid_options("ListOptions", &[forbidden_match(why)])
 }
 
 /// The server has not come that far.
 pub(super) fn too_large(asked: u64, current: u64) -> ApiError {
-    let message = format!("Too large resource version: {asked}, current: {current}");
+    let message = format!("Timeout: Too large resource version: {asked}, current: {current}");
     ApiError::new(504, "Timeout", message).with_details(serde_json::json!({
         "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
         "retryAfterSeconds": 1,

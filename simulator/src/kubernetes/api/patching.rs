@@ -122,6 +122,7 @@ impl ApiServer {
             PatchError::Unprocessable(message) => {
                 ApiError::new(422, "Invalid", message).with_details(json!({}))
             }
+            PatchError::Unmergeable(message) => ApiError::new(500, "", message),
         })
     }
 }

@@ -10,7 +10,7 @@ pub(super) fn is_valid(text: &str) -> bool {
 }
 
 /// The amount in billionths.
-pub(super) fn nanos(text: &str) -> Option<i128> {
+pub(crate) fn nanos(text: &str) -> Option<i128> {
     let split = text.find(|c: char| !c.is_ascii_digit() && !"+-.".contains(c));
     let (number, suffix) = text.split_at(split.unwrap_or(text.len()));
     let (sign, digits) = match number.strip_prefix('-') {

@@ -4,7 +4,7 @@
 //! Always holds: a parameter that is given empty reads as absent, as it does on a real server.
 //! Deliberately does not know: what the parameters mean.
 
-use super::{ApiError, write::FieldValidation};
+use super::{ApiError, Cause, write::FieldValidation};
 
 /// Decoded parameters, in the order given.
 #[derive(Clone, Debug, Default)]
@@ -48,32 +48,41 @@ impl Query {
         self.get(name).map(parse).transpose()
     }
 
-    pub(super) fn is_dry_run(&self) -> Result<bool, ApiError> {
+    /// A revision to compare with.
+    pub(super) fn revision(&self) -> Result<Option<u64>, ApiError> {
+        let parse = |text: &str| {
+            text.parse().map_err(|_| {
+                ApiError::bad_request(format!(
+                    "invalid resource version: resourceVersion: Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax"
+                ))
+            })
+        };
+        self.get("resourceVersion").map(parse).transpose()
+    }
+
+    /// Whether nothing is to be stored; `options` names the parameters in a refusal.
+    pub(super) fn is_dry_run(&self, options: &str) -> Result<bool, ApiError> {
         match self.get("dryRun") {
             None => Ok(false),
             Some("All") => Ok(true),
-            Some(other) => Err(ApiError::new(
-                422,
-                "Invalid",
-                format!(
-                    "PatchOptions.meta.k8s.io \"\" is invalid: dryRun: Unsupported value: [{other:?}]: supported values: \"All\""
-                ),
-            )),
+            Some(other) => {
+                let message = format!("Unsupported value: [{other:?}]: supported values: \"All\"");
+                let cause = Cause::new("FieldValueNotSupported", "dryRun", message);
+                Err(ApiError::invalid_options(options, &[cause]))
+            }
         }
     }
 
-    pub(super) fn field_validation(&self) -> Result<FieldValidation, ApiError> {
+    pub(super) fn field_validation(&self, options: &str) -> Result<FieldValidation, ApiError> {
         match self.get("fieldValidation") {
             None | Some("Warn") => Ok(FieldValidation::Warn),
             Some("Ignore") => Ok(FieldValidation::Ignore),
             Some("Strict") => Ok(FieldValidation::Strict),
-            Some(other) => Err(ApiError::new(
-                422,
-                "Invalid",
-                format!(
-                    "CreateOptions.meta.k8s.io \"\" is invalid: fieldValidation: Unsupported value: {other:?}: supported values: \"Ignore\", \"Strict\", \"Warn\""
-                ),
-            )),
+            Some(other) => {
+                let known = ["", "Ignore", "Strict", "Warn"];
+                let cause = Cause::unsupported("fieldValidation", other, &known);
+                Err(ApiError::invalid_options(options, &[cause]))
+            }
         }
     }
 }

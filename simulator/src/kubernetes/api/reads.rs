@@ -8,9 +8,9 @@ use jiff::SignedDuration;
 use rand::Rng;
 
 use super::{
-    ApiError, ApiServer,
+    ApiError, ApiServer, Cause,
     answer::{Answer, Reply},
-    list::too_large,
+    list::forbidden_match,
     query::Query,
     rest::{Call, Target},
     selector::Selector,
@@ -102,24 +102,28 @@ impl ApiServer {
     }
 
     fn start_of_watch(&self, query: &Query) -> Result<(Start, u64), ApiError> {
-        let asked = query.number("resourceVersion")?.unwrap_or(0);
+        let asked = query.revision()?.unwrap_or(0);
         let current = self.store.revision();
         let matching = query.get("resourceVersionMatch");
+        let refuse = |causes: &[Cause]| Err(ApiError::invalid_options("ListOptions", causes));
         if query.flag("sendInitialEvents") {
             if matching != Some("NotOlderThan") {
                 let why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
-                return Err(self.invalid_list_options("resourceVersionMatch", why));
+                return refuse(&[forbidden_match(why)]);
             }
-            if asked > current {
-                return Err(too_large(asked, current));
-            }
-            return Ok((Start::StateThenMark, current));
+            return Ok((Start::StateThenMark, asked));
         }
-        if matching.is_some() {
+        if let Some(matching) = matching {
             let why =
                 "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided";
-            return Err(self.invalid_list_options("resourceVersionMatch", why));
+            let mut causes = vec![forbidden_match(why)];
+            if matching != "NotOlderThan" {
+                let known = ["NotOlderThan"];
+                causes.push(Cause::unsupported("resourceVersionMatch", matching, &known));
+            }
+            return refuse(&causes);
         }
+
         Ok(if asked == 0 {
             (Start::State, current)
         } else {

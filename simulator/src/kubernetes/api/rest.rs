@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use super::{
     ApiError, ApiServer, Resource,
+    about::page_not_found,
     answer::{Answer, Form, Reply, Request},
     query::{Query, percent_decode},
     render::Renderer,
@@ -19,7 +20,10 @@ use super::{
 };
 
 /// The largest body that is read: 3 MiB, as on a real server.
-pub const MAX_BODY: usize = 3 * 1024 * 1024;
+pub(super) const MAX_BODY: usize = 3 * 1024 * 1024;
+
+const ENDPOINTS_ARE_OLD: &str =
+    "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice";
 
 /// What a request is about.
 #[derive(Clone, Debug)]
@@ -74,9 +78,15 @@ impl<'a> Call<'a> {
     }
 
     pub(super) fn writer<'w>(&self, manager: &'w str) -> Result<Writer<'w>, ApiError> {
+        let options = match *self.request.method() {
+            Method::PUT => "UpdateOptions",
+            Method::PATCH => "PatchOptions",
+            Method::DELETE => "DeleteOptions",
+            _ => "CreateOptions",
+        };
         Ok(Writer {
-            dry_run: self.query.is_dry_run()?,
-            validation: self.query.field_validation()?,
+            dry_run: self.query.is_dry_run(options)?,
+            validation: self.query.field_validation(options)?,
             ..Writer::new(self.now, manager)
         })
     }
@@ -123,19 +133,29 @@ impl ApiServer {
             subresource => format!("/{subresource}"),
         };
         self.count(call.agent(), format!("{verb} {}{subresource}", target.r));
+        let mut answer = self.perform(call, &target, verb)?;
+        if let Answer::Reply(reply) = &mut answer
+            && target.r.id == "endpoints"
+        {
+            reply.warnings.push(ENDPOINTS_ARE_OLD.to_owned());
+        }
+        Ok(answer)
+    }
+
+    fn perform(&mut self, call: &Call, target: &Target, verb: &str) -> Result<Answer, ApiError> {
         match (verb, target.subresource.as_str()) {
-            ("get", "" | "status") => self.get_as(call, &target),
-            ("list", "") => self.answer_list(call, &target),
-            ("watch", "") => self.answer_watch(call, &target),
-            ("create", "") => self.answer_create(call, &target),
-            ("update", "" | "status" | "finalize") => self.answer_update(call, &target),
-            ("patch", "" | "status") => self.answer_patch(call, &target),
-            ("delete", "") => self.answer_delete(call, &target),
-            ("deletecollection", "") => self.answer_delete_collection(call, &target),
-            (_, "scale") => self.answer_scale(call, &target, verb),
-            ("create", "eviction") => self.answer_eviction(call, &target),
-            ("create", "binding") => self.answer_binding(call, &target),
-            ("get", "log") => self.answer_log(call, &target),
+            ("get", "" | "status") => self.get_as(call, target),
+            ("list", "") => self.answer_list(call, target),
+            ("watch", "") => self.answer_watch(call, target),
+            ("create", "") => self.answer_create(call, target),
+            ("update", "" | "status" | "finalize") => self.answer_update(call, target),
+            ("patch", "" | "status") => self.answer_patch(call, target),
+            ("delete", "") => self.answer_delete(call, target),
+            ("deletecollection", "") => self.answer_delete_collection(call, target),
+            (_, "scale") => self.answer_scale(call, target, verb),
+            ("create", "eviction") => self.answer_eviction(call, target),
+            ("create", "binding") => self.answer_binding(call, target),
+            ("get", "log") => self.answer_log(call, target),
             _ => Err(ApiError::method_not_allowed()),
         }
     }
@@ -151,7 +171,7 @@ impl ApiServer {
         let (group, version, rest) = match segments.as_slice() {
             ["api", version, rest @ ..] => ("", *version, rest),
             ["apis", group, version, rest @ ..] => (*group, *version, rest),
-            _ => return Err(ApiError::unknown_path()),
+            _ => return Err(page_not_found()),
         };
         let (namespace, rest) = match rest {
             ["namespaces", namespace, plural, ..]
@@ -167,10 +187,17 @@ impl ApiServer {
             [plural, name, subresource] => (*plural, Some((*name).to_owned()), *subresource),
             _ => return Err(ApiError::unknown_path()),
         };
-        let r = self
-            .registry
-            .find(group, version, plural)
-            .ok_or_else(ApiError::unknown_path)?;
+        let r = self.registry.find(group, version, plural).ok_or_else(|| {
+            let served = self
+                .registry
+                .all()
+                .any(|r| r.group == group && r.version == version);
+            if served {
+                ApiError::unknown_path()
+            } else {
+                page_not_found()
+            }
+        })?;
         if !has_subresource(r, subresource)? || (namespace.is_some() && !r.namespaced) {
             return Err(ApiError::unknown_path());
         }

@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use super::{ApiError, Resource, jsonpath};
+use super::{ApiError, Resource, jsonpath, resource::is_built_in};
 
 /// A parsed label selector and field selector.
 #[derive(Clone, Debug, Default)]
@@ -53,13 +53,15 @@ impl Selector {
                 || matches!(field.path.as_str(), "metadata.name" | "metadata.namespace")
                 || selectable.contains(&field.path);
             if !known {
-                let why = format!(
-                    "Unable to find {:?} that match label selector \"\", field selector \"{}={}\": field label not supported: {}",
-                    format!("{}, Resource={}", r.api_version(), r.plural),
-                    field.path,
-                    field.value,
-                    field.path
-                );
+                let why = if known_fields(r).is_empty() && is_built_in(r) {
+                    format!(
+                        "{:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"",
+                        field.path
+                    )
+                } else {
+                    format!("field label not supported: {}", field.path)
+                };
+
                 return Err(ApiError::bad_request(why));
             }
         }
@@ -210,7 +212,9 @@ fn key_of(text: &str) -> Result<String, ApiError> {
 }
 
 fn unparsable(text: &str) -> ApiError {
-    ApiError::bad_request(format!("unable to parse requirement: found '{text}'"))
+    ApiError::bad_request(format!(
+        "unable to parse requirement: found '{text}', expected: in, notin, =, ==, !=, gt, lt"
+    ))
 }
 
 fn parse_fields(text: &str) -> Result<Vec<FieldRequirement>, ApiError> {

@@ -8,11 +8,16 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 use rand::{SeedableRng, rngs::SmallRng};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{
-    Resource, reads::LogSource, registry::Registry, resource::NAMESPACES, store::Store, views,
+    Resource,
+    reads::LogSource,
+    registry::Registry,
+    resource::{NAMESPACES, SERVICES},
+    store::Store,
+    views,
 };
 
 /// A whole Kubernetes API, as a synchronous state machine.
@@ -25,9 +30,15 @@ pub struct ApiServer {
 }
 
 impl ApiServer {
-    /// A server with the namespaces that every cluster has. The seed makes uids and generated names.
+    /// A server as it is when a cluster is new. The seed makes uids and generated names.
     #[must_use]
     pub fn new(seed: u64) -> Self {
+        Self::starting_at(seed, Timestamp::UNIX_EPOCH)
+    }
+
+    /// The same, with the time at which the cluster was made.
+    #[must_use]
+    pub fn starting_at(seed: u64, now: Timestamp) -> Self {
         let mut server = Self {
             store: Store::new(),
             registry: Registry::default(),
@@ -35,16 +46,22 @@ impl ApiServer {
             logs: None,
             calls: BTreeMap::new(),
         };
-        for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
-            let namespace = serde_json::json!({"metadata": {"name": name}});
+        let namespaces = ["default", "kube-node-lease", "kube-public", "kube-system"];
+        let namespaces = namespaces.map(|name| (&NAMESPACES, json!({"metadata": {"name": name}})));
+        let own_service = json!({
+            "metadata": {
+                "namespace": "default", "name": "kubernetes",
+                "labels": {"component": "apiserver", "provider": "kubernetes"},
+            },
+            "spec": {
+                "clusterIP": "10.96.0.1",
+                "ports": [{"name": "https", "port": 443, "targetPort": 6443}],
+            },
+        });
+        for (r, object) in namespaces.into_iter().chain([(&SERVICES, own_service)]) {
             server
-                .create(
-                    Timestamp::UNIX_EPOCH,
-                    "kube-apiserver",
-                    &NAMESPACES,
-                    namespace,
-                )
-                .expect("the first namespaces are valid and new");
+                .create(now, "kube-apiserver", r, object)
+                .expect("the first objects of a cluster are valid and new");
         }
         server
     }

@@ -13,18 +13,20 @@ use serde_json::Value;
 use super::{
     ApiError, ApiServer, Cause, Resource, kinds,
     metadata::{self, set},
+    resource::{CUSTOM_RESOURCE_DEFINITIONS as DEFINITIONS, is_built_in},
     views,
     write::{Writer, Written, check_type},
 };
 
 /// Fields of `metadata` that the server owns: a writer's values are not looked at.
-const KEPT: [&str; 6] = [
+const KEPT: [&str; 7] = [
     "uid",
     "creationTimestamp",
     "deletionTimestamp",
     "deletionGracePeriodSeconds",
     "generation",
     "selfLink",
+    "resourceVersion",
 ];
 
 impl ApiServer {
@@ -58,27 +60,54 @@ impl ApiServer {
         let live = self
             .store
             .get(&r.id, metadata::namespace(&object), &name)
-            .cloned()
             .ok_or_else(|| ApiError::not_found(r, &name))?;
-        let live = views::outward(r, &live);
+        let live = views::outward(r, live);
         let warnings = self.decode(writer, r, &mut object)?;
+        kinds::default(r, &mut object);
         check_preconditions(r, &live, &object)?;
-        kinds::prepare_update(r, subresource, &mut object, &live)?;
+        let custom = self.registry.custom(r).is_some();
+        kinds::prepare_update(r, subresource, &mut object, &live, custom)?;
         keep_metadata(&mut object, &live);
-        let causes = check_finalizers(&object, &live);
-        if !causes.is_empty() {
-            return Err(ApiError::invalid(r, &name, &causes));
-        }
-        if r.generation && kinds::desired_state_changed(r, &object, &live) {
-            let next = metadata::generation(&live) + 1;
-            metadata::of(&mut object).insert("generation".into(), next.into());
-        }
         if !writer.tracked {
             let subresource = writer.tracked_as.unwrap_or(subresource);
             object = self.track(writer, r, subresource, Some(&live), &object);
         }
+        self.check_change(r, subresource, &object, &live)?;
+        kinds::admit_update(self, r, &object, &live)?;
+        if r.generation && kinds::desired_state_changed(r, &object, &live) {
+            let next = metadata::generation(&live) + 1;
+            metadata::of(&mut object).insert("generation".into(), next.into());
+        }
+        if r.id == DEFINITIONS.id && subresource.is_empty() {
+            object["status"] = kinds::accepted(&object, &metadata::time(writer.now));
+        }
+        if r.id == "services" && subresource.is_empty() {
+            let causes = kinds::addresses(self, &mut object);
+            if !causes.is_empty() {
+                return Err(ApiError::invalid(r, &name, &causes));
+            }
+        }
         let object = self.settle(writer, r, object, &live);
         Ok(Written { object, warnings })
+    }
+
+    fn check_change(
+        &mut self,
+        r: &Resource,
+        subresource: &str,
+        object: &Value,
+        live: &Value,
+    ) -> Result<(), ApiError> {
+        let mut causes = check_finalizers(object, live);
+        if matches!(subresource, "") {
+            causes.extend(kinds::validate(r, object));
+            causes.extend(kinds::validate_update(r, object, live));
+        }
+        causes.extend(self.validate_custom(r, object, Some(live)));
+        if causes.is_empty() {
+            return Ok(());
+        }
+        Err(ApiError::invalid(r, metadata::name(object), &causes))
     }
 
     /// Stores what changed, or removes what has waited only for its finalizers.
@@ -90,7 +119,9 @@ impl ApiServer {
         live: &Arc<Value>,
     ) -> Arc<Value> {
         if is_finished(r, &object) {
-            return self.purge(writer, r, object);
+            let last = Arc::new(object.clone());
+            self.purge(writer, r, object);
+            return last;
         }
         if object == **live {
             return Arc::clone(live);
@@ -113,8 +144,18 @@ pub(super) fn is_finished(r: &Resource, object: &Value) -> bool {
 fn check_preconditions(r: &Resource, live: &Value, object: &Value) -> Result<(), ApiError> {
     let (uid, name) = (metadata::uid(object), metadata::name(object));
     if !uid.is_empty() && uid != metadata::uid(live) {
+        let namespace = match metadata::namespace(live) {
+            "" => String::new(),
+            namespace => format!("/{namespace}"),
+        };
+        let folder = if is_built_in(r) {
+            String::new()
+        } else {
+            format!("{}/", r.group)
+        };
         let why = format!(
-            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+            "StorageError: invalid object, Code: 4, Key: /registry/{folder}{}{namespace}/{name}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+            r.plural,
             metadata::uid(live)
         );
         return Err(ApiError::conflict(r, name, why));
@@ -128,7 +169,7 @@ fn check_preconditions(r: &Resource, live: &Value, object: &Value) -> Result<(),
 
 fn keep_metadata(object: &mut Value, live: &Value) {
     let metadata = metadata::of(object);
-    for field in KEPT.into_iter().chain(["resourceVersion"]) {
+    for field in KEPT {
         set(metadata, field, live["metadata"].get(field).cloned());
     }
 }

@@ -30,6 +30,12 @@ pub(super) fn outward(r: &Resource, stored: &Arc<Value>) -> Arc<Value> {
     let mut shown = (**stored).clone();
     if r.id == "events" {
         rename(&mut shown, EVENT_FIELDS);
+        // Only the core face shows these when they are empty.
+        for name in ["reportingController", "reportingInstance"] {
+            if shown[name] == "" {
+                super::metadata::fields(&mut shown).remove(name);
+            }
+        }
     }
     shown["apiVersion"] = version.into();
     Arc::new(shown)

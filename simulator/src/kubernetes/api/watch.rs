@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::{
     ApiError, ApiServer, Resource,
     answer::{Form, encode},
+    list::too_large,
     render::Renderer,
     selector::Selector,
     store::{Change, Verb},
@@ -93,6 +94,12 @@ impl Watch {
         if start == Start::Changes {
             return;
         }
+        let current = api.store.revision();
+        if self.cursor > current {
+            lines.push(error_line(&too_large(self.cursor, current)));
+            self.over = true;
+            return;
+        }
         let objects = api.store.list(&self.resource.id, self.namespace.as_deref());
         for object in objects.filter(|object| self.selector.matches(object)) {
             let object = views::outward(&self.resource, object);
@@ -105,6 +112,9 @@ impl Watch {
     }
 
     fn changes(&mut self, api: &ApiServer, now: Timestamp, lines: &mut Vec<Bytes>) {
+        if self.over {
+            return;
+        }
         let Some(changes) = api.store.since(self.cursor) else {
             let compacted = api.store.compacted();
             let why = format!("too old resource version: {} ({compacted})", self.cursor);
@@ -169,7 +179,7 @@ impl Watch {
     fn mark(&self, now: Timestamp, annotations: Value) -> Bytes {
         let mut object = json!({
             "kind": self.resource.kind, "apiVersion": self.resource.api_version(),
-            "metadata": {"resourceVersion": self.cursor.to_string(), "creationTimestamp": null},
+            "metadata": {"resourceVersion": self.cursor.to_string()},
         });
         if !annotations.is_null() {
             object["metadata"]["annotations"] = annotations;

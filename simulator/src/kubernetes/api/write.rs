@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{
     ApiError, ApiServer, Cause, Resource,
     metadata::{self, fields},
-    resource::NAMESPACES,
+    resource::{BUILT_INS, CUSTOM_RESOURCE_DEFINITIONS as DEFINITIONS, NAMESPACES, is_built_in},
     views,
 };
 
@@ -72,7 +72,11 @@ impl ApiServer {
             return Arc::new(object);
         }
         let object = views::inward(r, &self.registry.storage_version(r), object);
-        self.store.put(writer.now, &r.id, object)
+        let stored = self.store.put(writer.now, &r.id, object);
+        if r.id == DEFINITIONS.id {
+            self.register(&stored);
+        }
+        stored
     }
 
     /// Removes the object, unless the run is dry.
@@ -80,10 +84,19 @@ impl ApiServer {
         if writer.dry_run {
             return Arc::new(last);
         }
+        let name = metadata::name(&last).to_owned();
+        let last = views::inward(r, &self.registry.storage_version(r), last);
         let fallback = Arc::new(last.clone());
-        self.store
+        let removed = self
+            .store
             .remove(writer.now, &r.id, last)
-            .unwrap_or(fallback)
+            .unwrap_or(fallback);
+        if r.id == DEFINITIONS.id {
+            self.registry.remove(&name);
+        } else if !is_built_in(r) {
+            self.end_of_kind(writer, &r.id);
+        }
+        removed
     }
 
     /// Refuses objects in a namespace that is not there or is going away.
@@ -122,29 +135,61 @@ impl ApiServer {
 
 /// Fills in `apiVersion` and `kind` where they are missing, and refuses other ones.
 pub(super) fn check_type(r: &Resource, object: &mut Value) -> Result<(), ApiError> {
+    let built_in = is_built_in(r);
     let version = r.api_version();
     let object = fields(object);
-    let given = object
-        .entry("apiVersion")
-        .or_insert_with(|| version.clone().into());
-    if *given != *version {
-        let given = given.as_str().unwrap_or_default();
+    let mut given = |name: &str, expected: &str| {
+        let value = object.entry(name).or_insert(Value::Null);
+        if value.as_str().is_none_or(str::is_empty) {
+            *value = expected.into();
+        }
+        value.as_str().unwrap_or_default().to_owned()
+    };
+    let (given_version, kind) = (given("apiVersion", &version), given("kind", &r.kind));
+    if given_version == version && kind == *r.kind {
+        return Ok(());
+    }
+    let (group, plain) = given_version
+        .split_once('/')
+        .unwrap_or(("", &given_version));
+    let known = BUILT_INS
+        .iter()
+        .any(|known| known.group == group && known.version == plain && known.kind == *kind);
+    if built_in {
+        let why = if known {
+            let internal = if r.group.is_empty() {
+                "core"
+            } else {
+                r.group.split('.').next().unwrap_or_default()
+            };
+            format!(
+                "converting ({plain}.{kind}) to ({internal}.{}): unknown conversion",
+                r.kind
+            )
+        } else {
+            format!(
+                "no kind {kind:?} is registered for version {given_version:?} in scheme \"pkg/runtime/scheme.go:110\""
+            )
+        };
+        return Err(ApiError::bad_request(format!(
+            "{kind} in version {plain:?} cannot be handled as a {}: {why}",
+            r.kind
+        )));
+    }
+    if given_version != version {
         let why = format!(
-            "the API version in the data ({given}) does not match the expected API version ({version})"
+            "the API version in the data ({given_version}) does not match the expected API version ({version})"
         );
         return Err(ApiError::bad_request(why));
     }
-    let given = object
-        .entry("kind")
-        .or_insert_with(|| r.kind.as_ref().into());
-    if *given != *r.kind {
-        let why = format!(
-            "{} in version {:?} cannot be handled as a {}: no kind {given} is registered",
-            given.as_str().unwrap_or_default(),
-            r.version,
-            r.kind,
-        );
-        return Err(ApiError::bad_request(why));
-    }
-    Ok(())
+    let name = object["metadata"]["name"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    let cause = Cause::invalid("kind", format!("{kind:?}"), format!("must be {}", r.kind));
+    let given = Resource {
+        kind: kind.into(),
+        ..r.clone()
+    };
+    Err(ApiError::invalid(&given, &name, &[cause]))
 }

@@ -15,10 +15,15 @@ use super::{
     json, metadata,
     patching::PatchKind,
     query::Query,
+    resource::is_built_in,
     rest::{Call, Target},
+    types::{Types, decode::decode},
     views,
     write::{Writer, Written, check_type},
 };
+
+/// Kinds that an update creates when they are not there.
+const CREATED_BY_UPDATE: [&str; 3] = ["leases.coordination.k8s.io", "endpoints", "events"];
 
 const BODIES: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
 
@@ -33,7 +38,7 @@ impl ApiServer {
         }
         let manager = call.manager();
         let mut writer = call.writer(&manager)?;
-        let object = self.body(call, &mut writer)?;
+        let object = self.body(call, &target.r, &mut writer)?;
         let object = in_place(target, object)?;
         let written = self.create_as(&writer, &target.r, object)?;
         self.written(call, &target.r, 201, written)
@@ -46,21 +51,37 @@ impl ApiServer {
     ) -> Result<Answer, ApiError> {
         let manager = call.manager();
         let mut writer = call.writer(&manager)?;
-        let object = in_place(target, self.body(call, &mut writer)?)?;
-        let name = metadata::name(&object);
-        if name.is_empty() {
-            let why = "the name of the object (based on URL) was empty in the data";
-            return Err(ApiError::bad_request(why));
+        let object = self.body(call, &target.r, &mut writer)?;
+        let name = target.name();
+        if metadata::name(&object).is_empty() {
+            return Err(ApiError::bad_request(format!(
+                "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+            )));
         }
-        let must_name = !target.r.unconditional_update && target.subresource.is_empty();
-        if must_name && metadata::resource_version(&object).is_empty() {
+        let object = in_place(target, object)?;
+        let there = self
+            .store
+            .get(&target.r.id, target.namespace(), name)
+            .is_some();
+        if !there && CREATED_BY_UPDATE.contains(&&*target.r.id) && target.subresource.is_empty() {
+            let written = self.create_as(&writer, &target.r, object)?;
+            return self.written(call, &target.r, 201, written);
+        }
+        if there && !target.r.unconditional_update && metadata::resource_version(&object).is_empty()
+        {
             let cause = Cause::invalid(
                 "metadata.resourceVersion",
                 "0",
                 "must be specified for an update",
             );
-            return Err(ApiError::invalid(&target.r, name, &[cause]));
+            // A real server names the resource here, not the kind.
+            let named = Resource {
+                kind: target.r.plural.clone(),
+                ..(*target.r).clone()
+            };
+            return Err(ApiError::invalid(&named, name, &[cause]));
         }
+
         let written = self.update_as(&writer, &target.r, &target.subresource, object)?;
         self.written(call, &target.r, 200, written)
     }
@@ -76,7 +97,7 @@ impl ApiServer {
             return Err(manager_required());
         }
         let mut writer = call.writer(&manager)?;
-        let patch = json::parse(call.request.body(), call.media_type())?;
+        let patch = json::parse(call.request.body(), call.media_type(), &target.r.kind)?;
         writer.duplicates = patch.duplicates;
         let live = self
             .store
@@ -89,8 +110,23 @@ impl ApiServer {
         let live = live.ok_or_else(|| ApiError::not_found(&target.r, target.name()))?;
         let patched = self.patched(&target.r, kind, &live, &patch.value)?;
         let patched = in_place(target, patched)?;
+        self.check_patched(&target.r, &patched)?;
         let written = self.update_as(&writer, &target.r, &target.subresource, patched)?;
         self.written(call, &target.r, 200, written)
+    }
+
+    /// A patch whose result is no object of the kind is told differently from such a body.
+    fn check_patched(&self, r: &Resource, patched: &Value) -> Result<(), ApiError> {
+        let Some(of) = Types::built_in().of_kind(&r.api_version(), &r.kind) else {
+            return Ok(());
+        };
+        match decode(&mut patched.clone(), of) {
+            Ok(_) => Ok(()),
+            Err(wrong) => Err(ApiError::invalid_patch(
+                &patched.to_string(),
+                &wrong.to_string(),
+            )),
+        }
     }
 
     fn answer_apply(
@@ -102,11 +138,27 @@ impl ApiServer {
         applied: Value,
     ) -> Result<Answer, ApiError> {
         let r = &target.r;
+        if ["apiVersion", "kind"]
+            .iter()
+            .any(|field| applied[*field].as_str().is_none_or(str::is_empty))
+        {
+            return Err(ApiError::bad_request("invalid object type: /, Kind="));
+        }
+        let given = (
+            metadata::namespace(&applied).to_owned(),
+            metadata::name(&applied).to_owned(),
+        );
         let mut applied = in_place(target, applied)?;
         check_type(r, &mut applied)?;
+        if live.is_none() {
+            // There is nothing yet that it could be compared with.
+            metadata::of(&mut applied).remove("resourceVersion");
+        }
         keep_own_part(r, &target.subresource, &mut applied);
         let force = call.query.flag("force");
-        let merged = self.merge_applied(writer, r, &target.subresource, live, &applied, force)?;
+        let merged = self
+            .merge_applied(writer, r, &target.subresource, live, &applied, force)
+            .map_err(|refusal| name_patch(r, (&given.0, &given.1), refusal))?;
         writer.tracked = true;
         if live.is_some() {
             let written = self.update_as(writer, r, &target.subresource, merged)?;
@@ -117,7 +169,7 @@ impl ApiServer {
         }
         if !metadata::uid(&applied).is_empty() {
             let why = format!(
-                "Precondition failed: UID in precondition: {}, UID in object meta: ",
+                "uid mismatch: the provided object specified uid {}, and no existing object was found",
                 metadata::uid(&applied)
             );
             return Err(ApiError::conflict(r, target.name(), why));
@@ -143,10 +195,12 @@ impl ApiServer {
                 Ok(Reply::json(200, &success(&target.r, &object)).into())
             }
             Deleted::Gone(object) => self.show(call, &target.r, 200, &object),
-            Deleted::Marked(object) => {
-                let foreground = options.options.propagation == Some(Propagation::Foreground);
-                self.show(call, &target.r, if foreground { 202 } else { 200 }, &object)
-            }
+            Deleted::Marked(object) => self.show(
+                call,
+                &target.r,
+                if options.accepted_only { 202 } else { 200 },
+                &object,
+            ),
         }
     }
 
@@ -190,17 +244,29 @@ impl ApiServer {
     }
 
     /// The object in the body.
-    pub(super) fn body(&self, call: &Call, writer: &mut Writer) -> Result<Value, ApiError> {
+    pub(super) fn body(
+        &self,
+        call: &Call,
+        r: &Resource,
+        writer: &mut Writer,
+    ) -> Result<Value, ApiError> {
         if !matches!(call.media_type(), "application/json" | "application/yaml") {
             return Err(ApiError::unsupported_media_type(BODIES));
         }
-        let parsed = json::parse(call.request.body(), call.media_type())?;
+        let parsed = json::parse(call.request.body(), call.media_type(), &r.kind)?;
         writer.duplicates = parsed.duplicates;
+        if !parsed.value.is_object() {
+            let why = "couldn't get version/kind; json parse error: json: cannot unmarshal into Go value of type struct";
+            return Err(ApiError::bad_request(why));
+        }
         for (field, name) in [("kind", "Kind"), ("apiVersion", "apiVersion")] {
-            if parsed.value[field].as_str().is_none_or(str::is_empty) {
+            let missing = parsed.value[field].as_str().is_none_or(str::is_empty);
+            if missing && !is_built_in(r) {
                 let text = String::from_utf8_lossy(call.request.body());
-                let why = format!("Object '{name}' is missing in '{text}'");
-                return Err(ApiError::bad_request(why));
+                return Err(ApiError::bad_request(format!(
+                    "the object provided is unrecognized (must be of type {}): Object '{name}' is missing in '{text}' ({text})",
+                    r.kind
+                )));
             }
         }
         Ok(parsed.value)
@@ -264,6 +330,18 @@ pub(super) fn in_place(target: &Target, mut object: Value) -> Result<Value, ApiE
     Ok(object)
 }
 
+/// Says which object was to be applied, in the words in which the body named it.
+fn name_patch(r: &Resource, (namespace, name): (&str, &str), refusal: ApiError) -> ApiError {
+    if refusal.code != 500 {
+        return refusal;
+    }
+    let message = format!(
+        "failed to create typed patch object ({namespace}/{name}; {}/{}, Kind={}): {}",
+        r.group, r.version, r.kind, refusal.message
+    );
+    ApiError::new(500, "", message)
+}
+
 /// An apply through one endpoint says nothing about the part that belongs to the other.
 fn keep_own_part(r: &Resource, subresource: &str, applied: &mut Value) {
     let fields = metadata::fields(applied);
@@ -281,6 +359,8 @@ fn keep_own_part(r: &Resource, subresource: &str, applied: &mut Value) {
 struct ParsedDeleteOptions {
     options: DeleteOptions,
     dry_run: bool,
+    /// Whether an object that stays for now is answered with `202 Accepted`.
+    accepted_only: bool,
 }
 
 fn delete_options(call: &Call) -> Result<ParsedDeleteOptions, ApiError> {
@@ -288,7 +368,7 @@ fn delete_options(call: &Call) -> Result<ParsedDeleteOptions, ApiError> {
     let given = if body.is_empty() {
         Value::Null
     } else {
-        json::parse(body, call.media_type())?.value
+        json::parse(body, call.media_type(), "DeleteOptions")?.value
     };
     let grace = match given["gracePeriodSeconds"].as_i64() {
         Some(seconds) => Some(seconds),
@@ -308,10 +388,9 @@ fn delete_options(call: &Call) -> Result<ParsedDeleteOptions, ApiError> {
         (None, Some(false)) => Some(Propagation::Background),
         (None, None) => None,
         (Some(other), _) => {
-            let why = format!(
-                "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: {other:?}: supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\""
-            );
-            return Err(ApiError::new(422, "Invalid", why));
+            let known = ["Foreground", "Background", "Orphan", "nil"];
+            let cause = Cause::unsupported("propagationPolicy", other, &known);
+            return Err(ApiError::invalid_options("DeleteOptions", &[cause]));
         }
     };
     let text = |value: &Value| value.as_str().map(str::to_owned);
@@ -326,7 +405,8 @@ fn delete_options(call: &Call) -> Result<ParsedDeleteOptions, ApiError> {
         .is_some_and(|dry| !dry.is_empty());
     Ok(ParsedDeleteOptions {
         options,
-        dry_run: dry_run || call.query.is_dry_run()?,
+        dry_run: dry_run || call.query.is_dry_run("DeleteOptions")?,
+        accepted_only: orphan == Some(false),
     })
 }
 
@@ -344,6 +424,6 @@ fn success(r: &Resource, object: &Value) -> Value {
 }
 
 fn manager_required() -> ApiError {
-    let why = "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch";
-    ApiError::new(422, "Invalid", why)
+    let cause = Cause::required("fieldManager", "is required for apply patch");
+    ApiError::invalid_options("PatchOptions", &[cause])
 }

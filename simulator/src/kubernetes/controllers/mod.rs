@@ -8,11 +8,20 @@
 //! Reading order: [`object`], [`queue`] and [`cluster`] are what all build on; then one module for
 //! each controller.
 
+pub mod accounts;
 pub mod cluster;
+pub mod disruption;
+pub mod endpoints;
 pub mod events;
+pub mod garbage;
+pub mod namespaces;
+pub mod node_lifecycle;
 pub mod object;
 pub mod pods;
 pub mod queue;
+pub mod scheduler;
 pub mod selector;
 pub mod statefulset;
 pub mod timings;
+pub mod unmodelled;
+pub mod volumes;

@@ -18,7 +18,7 @@ pub trait Controller: Send {
     fn name(&self) -> &'static str;
 
     /// The objects to look at after a change.
-    fn affected(&self, change: &Changed, api: &ApiServer) -> Vec<Key>;
+    fn affected(&mut self, change: &Changed, api: &ApiServer) -> Vec<Key>;
 
     /// Brings one object closer to what is wanted.
     ///

@@ -205,18 +205,17 @@ impl Kubelets {
         busy
     }
 
-    /// The runs of a pod's container.
+    /// The runs of a container of the pod that has, or had last, this name.
     #[must_use]
-    pub fn runs(&self, pod_uid: &str, container: &str) -> Runs {
-        let pod = self
-            .nodes
-            .values()
-            .find_map(|kubelet| kubelet.pods.get(pod_uid));
-        let found = pod.and_then(|pod| {
-            pod.containers
-                .iter()
-                .find(|worker| worker.name == container)
-        });
+    pub fn runs(&self, namespace: &str, pod: &str, container: &str) -> Runs {
+        let named = |worker: &&PodWorker| {
+            worker.pod.namespace() == namespace && worker.pod.name() == pod
+        };
+        let workers = self.nodes.values().flat_map(|kubelet| kubelet.pods.values());
+        let found = workers
+            .filter(named)
+            .max_by_key(|worker| !worker.removed)
+            .and_then(|worker| worker.containers.iter().find(|run| run.name == container));
         found.map_or(Runs::default(), |worker| Runs {
             latest: worker.latest(),
             previous: worker.previous(),

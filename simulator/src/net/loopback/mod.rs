@@ -1,6 +1,6 @@
 //! Hosts on one machine's loopback: real TCP, real time.
 //!
-//! Owns: a range 127.X.0.0/16 of addresses, and the faults that can be made there.
+//! Owns: a range of addresses, by default a 127.X.0.0/16, and the faults that can be made there.
 //! Always holds: what a host spawned or connected ends with it; two networks, also of different
 //! processes, never share a range.
 //! Deliberately does not know: packets. Faults act on streams, so a cut is seen by the reader as
@@ -27,7 +27,7 @@ use self::link::{Links, LoopbackListener};
 use super::{BoxFuture, Death, HostId, Listener, Net, Stream, hosts::Hosts};
 use crate::trace::Trace;
 
-/// Hosts on 127.X.0.0/16 of this machine; a clone is another handle on the same network.
+/// Hosts on addresses of this machine; a clone is another handle on the same network.
 #[derive(Clone)]
 pub struct LoopbackNet {
     shared: Arc<Shared>,
@@ -40,7 +40,7 @@ struct Shared {
     runtime: Handle,
     trace: Trace,
     /// Held as long as the network lives, so that no other takes the same range.
-    _claim: UdpSocket,
+    _claim: Option<UdpSocket>,
 }
 
 /// What is wrong at the moment.
@@ -68,17 +68,34 @@ impl LoopbackNet {
                         Linux has them by default; other systems only have 127.0.0.1";
             return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, text));
         };
+        Ok(Self::new(addresses(range), Some(claim), trace))
+    }
+
+    /// Hosts on these addresses, which the caller has to itself: in a network namespace of its own.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    #[must_use]
+    pub fn on(addresses: impl IntoIterator<Item = Ipv4Addr>, trace: Trace) -> Self {
+        Self::new(addresses, None, trace)
+    }
+
+    fn new(
+        addresses: impl IntoIterator<Item = Ipv4Addr>,
+        claim: Option<UdpSocket>,
+        trace: Trace,
+    ) -> Self {
         let shared = Shared {
-            hosts: Hosts::new(addresses(range)),
+            hosts: Hosts::new(addresses),
             links: Links::default(),
             faults: watch::Sender::default(),
             runtime: Handle::current(),
             trace,
             _claim: claim,
         };
-        Ok(Self {
+        Self {
             shared: Arc::new(shared),
-        })
+        }
     }
 
     fn record(&self, what: fmt::Arguments<'_>) {

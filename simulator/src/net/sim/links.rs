@@ -13,7 +13,15 @@ use std::{
 
 use rand::{Rng, rngs::SmallRng};
 use tokio::time::Instant;
-use turmoil_net::Packet;
+use turmoil_net::{Packet, Transport};
+
+use super::flow::is_acknowledgement;
+
+/// Acknowledgements take no time. Nobody sees them but the sender's kernel, and half of all packets
+/// are such: simulated time would be spent on what makes no difference.
+fn is_instant(packet: &Packet) -> bool {
+    matches!(&packet.payload, Transport::Tcp(segment) if is_acknowledgement(segment))
+}
 
 /// From one address to another.
 type Direction = (IpAddr, IpAddr);
@@ -70,6 +78,11 @@ impl Links {
         }
         if let Some(parked) = self.cut.get_mut(&direction) {
             parked.push(packet);
+            return;
+        }
+        if is_instant(&packet) {
+            self.travelling.insert((now, self.sent), packet);
+            self.sent += 1;
             return;
         }
         let slower = self.slower.get(&direction).copied().unwrap_or_default();
@@ -169,7 +182,7 @@ impl Links {
 #[cfg(test)]
 mod tests {
     use rand::SeedableRng;
-    use turmoil_net::{Transport, UdpDatagram};
+    use turmoil_net::UdpDatagram;
 
     use super::*;
 

@@ -5,6 +5,7 @@
 //! world costs nothing; the same seed gives the same packets at the same times.
 //! Deliberately does not know: what the hosts are, and which faults are worth making.
 
+mod flow;
 mod links;
 mod pump;
 mod repairs;

@@ -38,6 +38,8 @@ impl Wake {
 pub(super) struct Pump {
     shared: Arc<Shared>,
     arrival: Pin<Box<Sleep>>,
+    /// Packets were delivered, and the tasks that wait for them are having their turn.
+    waited: bool,
 }
 
 impl Pump {
@@ -45,8 +47,37 @@ impl Pump {
         Self {
             shared,
             arrival: Box::pin(sleep_until(Instant::now())),
+            waited: false,
         }
     }
+
+    /// One round. Returns when the next packet arrives, or None to be polled again after the other
+    /// tasks that are ready: what they answer leaves together with what their kernel acknowledges.
+    fn round(&mut self) -> Option<Next> {
+        let (shared, now) = (Arc::clone(&self.shared), Instant::now());
+        shared.switch(|switch| {
+            let delivered = switch.deliver_arrived(now);
+            if delivered && !self.waited {
+                self.waited = true;
+                return None;
+            }
+            let changed = shared.wake.set.swap(false, Ordering::Relaxed);
+            if changed || delivered || std::mem::take(&mut self.waited) {
+                switch.forward(now);
+            }
+            match switch.links.next_arrival() {
+                Some(at) if at <= now => None,
+                Some(at) => Some(Next::At(at)),
+                None => Some(Next::Never),
+            }
+        })
+    }
+}
+
+/// When there is something to do again, if nobody says otherwise.
+enum Next {
+    At(Instant),
+    Never,
 }
 
 impl Future for Pump {
@@ -54,14 +85,16 @@ impl Future for Pump {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         *lock(&self.shared.wake.pump) = Some(context.waker().clone());
-        self.shared.wake.set.store(false, Ordering::Relaxed);
-        while let Some(at) = self.shared.switch(|switch| switch.run(Instant::now())) {
-            if self.arrival.deadline() != at || self.arrival.is_elapsed() {
-                self.arrival.as_mut().reset(at);
-            }
-            // Registers this task for the arrival, unless it is due already.
-            if self.arrival.as_mut().poll(context).is_pending() {
-                break;
+        match self.round() {
+            None => context.waker().wake_by_ref(),
+            Some(Next::Never) => {}
+            Some(Next::At(at)) => {
+                if self.arrival.deadline() != at || self.arrival.is_elapsed() {
+                    self.arrival.as_mut().reset(at);
+                }
+                if self.arrival.as_mut().poll(context).is_ready() {
+                    context.waker().wake_by_ref();
+                }
             }
         }
         Poll::Pending

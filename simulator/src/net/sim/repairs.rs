@@ -79,20 +79,18 @@ impl Repairs {
         Arrival::Deliver
     }
 
-    /// A process has closed its end. `live` lists all connections, and is asked rarely.
-    pub(super) fn closed(
-        &mut self,
-        connection: Connection,
-        live: impl FnOnce() -> BTreeSet<Connection>,
-    ) {
+    /// A process has closed its end. True when it is time to [`Repairs::prune`].
+    pub(super) fn closed(&mut self, connection: Connection) -> bool {
         self.closed.insert(connection);
-        if self.closed.len() > self.prune_at {
-            let live = live();
-            self.closed.retain(|connection| live.contains(connection));
-            self.handshakes
-                .retain(|connection, _| live.contains(connection));
-            self.prune_at = 256 + 2 * self.closed.len();
-        }
+        self.closed.len() > self.prune_at
+    }
+
+    /// Forgets connections that no kernel knows any more.
+    pub(super) fn prune(&mut self, live: &BTreeSet<Connection>) {
+        self.closed.retain(|connection| live.contains(connection));
+        self.handshakes
+            .retain(|connection, _| live.contains(connection));
+        self.prune_at = 256 + 2 * self.closed.len();
     }
 
     /// Is this end waiting for the last packet of a handshake?
@@ -138,7 +136,8 @@ fn bare(from: SocketAddr, to: SocketAddr, ack: u32, flags: TcpFlags) -> Packet {
     }
 }
 
-fn sender(packet: &Packet, segment: &TcpSegment) -> Connection {
+/// The end that sent it, then the end that it is for.
+pub(super) fn sender(packet: &Packet, segment: &TcpSegment) -> Connection {
     (
         SocketAddr::new(packet.src, segment.src_port),
         SocketAddr::new(packet.dst, segment.dst_port),
@@ -190,7 +189,7 @@ mod tests {
     #[test]
     fn data_for_a_closed_socket_resets_both_ends_once() {
         let ((local, peer), mut repairs) = (ends(), Repairs::default());
-        repairs.closed((local, peer), || BTreeSet::from([(local, peer)]));
+        repairs.closed((local, peer));
         assert_eq!(
             repairs.arrived(&data(peer, local)),
             Arrival::ResetBoth((local, peer))
@@ -201,7 +200,7 @@ mod tests {
     #[test]
     fn a_new_connection_between_the_same_ports_is_not_taken_for_the_closed_one() {
         let ((local, peer), mut repairs) = (ends(), Repairs::default());
-        repairs.closed((local, peer), || BTreeSet::from([(local, peer)]));
+        repairs.closed((local, peer));
         repairs.arrived(&syn(peer, local, false));
         assert_eq!(repairs.arrived(&data(peer, local)), Arrival::Deliver);
     }
@@ -222,7 +221,9 @@ mod tests {
     fn connections_that_no_kernel_knows_any_more_are_forgotten() {
         let ((local, _), mut repairs) = (ends(), Repairs::default());
         for port in 1..2_000 {
-            repairs.closed((local, SocketAddr::new(local.ip(), port)), BTreeSet::new);
+            if repairs.closed((local, SocketAddr::new(local.ip(), port))) {
+                repairs.prune(&BTreeSet::new());
+            }
         }
         assert!(repairs.closed.len() < 600, "{}", repairs.closed.len());
     }

@@ -1,9 +1,8 @@
 //! The switch between the kernels of all hosts.
 //!
 //! Owns: turmoil-net's kernels, one per address, and the packets between them.
-//! Always holds: when [`Switch::run`] returns, every packet that has arrived by now was delivered
-//! and everything that this set off is on the wire.
-//! Deliberately does not know: tasks; whoever changes a socket asks for the next run.
+//! Always holds: packets reach kernels only through here, in the order of their arrival.
+//! Deliberately does not know: tasks, and when to look; the pump does.
 
 use std::{
     collections::BTreeMap,
@@ -11,9 +10,10 @@ use std::{
 };
 
 use tokio::time::Instant;
-use turmoil_net::{EnterGuard, KernelConfig, Packet, Proto};
+use turmoil_net::{EnterGuard, KernelConfig, NetstatEntry, NetstatState, Packet, Proto};
 
 use super::{
+    flow::Flow,
     links::Links,
     repairs::{Arrival, Connection, Repairs, reset},
 };
@@ -27,6 +27,7 @@ pub(super) struct Switch {
     kernels: BTreeMap<Ipv4Addr, Kernel>,
     pub(super) links: Links,
     repairs: Repairs,
+    flow: Flow,
     outgoing: Vec<Packet>,
 }
 
@@ -55,6 +56,7 @@ impl Switch {
             kernels,
             links,
             repairs: Repairs::default(),
+            flow: Flow::default(),
             outgoing: Vec::new(),
         }
     }
@@ -66,26 +68,35 @@ impl Switch {
             .expect("hosts get their addresses from the list that made the kernels")
     }
 
-    /// Delivers and forwards until nothing is left to do now; returns when the next packet arrives.
-    pub(super) fn run(&mut self, now: Instant) -> Option<Instant> {
-        loop {
-            while let Some(packet) = self.links.arrived(now) {
-                self.deliver(now, packet);
-            }
-            if !self.forward(now) {
-                return self.links.next_arrival();
-            }
+    /// Delivers what has arrived by now; true when some kernel may have something to send since.
+    pub(super) fn deliver_arrived(&mut self, now: Instant) -> bool {
+        let mut answers = false;
+        while let Some(packet) = self.links.arrived(now) {
+            answers |= self.flow.arrived(&packet);
+            self.deliver(now, packet);
         }
+        answers
     }
 
-    /// Takes what the kernels want to send; false when nothing of it arrives at once.
-    fn forward(&mut self, now: Instant) -> bool {
+    /// Takes what the kernels want to send and puts it on the wire.
+    pub(super) fn forward(&mut self, now: Instant) {
         self.guard.egress_all(&mut self.outgoing);
         for packet in self.outgoing.drain(..) {
             self.repairs.sent(&packet);
+            self.flow.sent(&packet);
             self.links.send(now, packet);
         }
-        self.links.next_arrival().is_some_and(|at| at <= now)
+    }
+
+    /// Delivers and forwards until nothing more arrives now.
+    fn settle(&mut self, now: Instant) {
+        loop {
+            self.deliver_arrived(now);
+            self.forward(now);
+            if self.links.next_arrival().is_none_or(|at| at > now) {
+                return;
+            }
+        }
     }
 
     fn deliver(&mut self, now: Instant, packet: Packet) {
@@ -102,39 +113,59 @@ impl Switch {
 
     /// The process has closed this end.
     pub(super) fn closed(&mut self, connection: Connection) {
-        let kernels = &self.kernels;
-        self.repairs.closed(connection, || {
-            kernels.keys().flat_map(|ip| connections(*ip)).collect()
-        });
+        if self.repairs.closed(connection) {
+            let live = self
+                .kernels
+                .keys()
+                .flat_map(|ip| connections(*ip))
+                .collect();
+            self.repairs.prune(&live);
+            self.flow.prune(&live);
+        }
     }
 
     /// Ends every connection of an address as its dying process would: both ends learn of it, the
     /// peers after the usual latency. A machine that is lost tells nobody, now or later.
     pub(super) fn end(&mut self, now: Instant, ip: Ipv4Addr, death: Death) {
-        self.run(now);
+        self.settle(now);
         if death == Death::Node {
             self.links.silence(IpAddr::V4(ip));
         }
-        for connection in connections(ip) {
+        for entry in tcp(ip) {
+            let Some(peer) = entry.peer else { continue };
             // Half-done ones go with the listener, which tells their peers.
-            if !self.repairs.is_half_done(&connection) {
-                let (local, peer) = connection;
-                self.guard.deliver(reset(peer, local));
-                self.links.send(now, reset(local, peer));
+            if self.repairs.is_half_done(&(entry.local, peer)) {
+                continue;
+            }
+            self.guard.deliver(reset(peer, entry.local));
+            // What the process has closed itself ends in peace: the peer has read or will read the
+            // last bytes, and a reset would throw them away.
+            if !has_said_goodbye(&entry) {
+                self.links.send(now, reset(entry.local, peer));
             }
         }
         self.repairs.forget(IpAddr::V4(ip));
+        self.flow.forget(IpAddr::V4(ip));
         // The kernel lets go of connections that were closed before.
-        self.run(now);
+        self.settle(now);
     }
 }
 
 /// The TCP connections that a kernel knows, in the order they were made.
 pub(super) fn connections(ip: Ipv4Addr) -> Vec<Connection> {
-    let entries = turmoil_net::netstat(IpAddr::V4(ip)).entries;
-    let tcp = entries
-        .into_iter()
-        .filter(|entry| entry.proto == Proto::Tcp);
-    tcp.filter_map(|entry| Some((entry.local, entry.peer?)))
+    tcp(ip)
+        .filter_map(|entry| Some((entry.local, entry.peer?)))
         .collect()
+}
+
+fn tcp(ip: Ipv4Addr) -> impl Iterator<Item = NetstatEntry> {
+    let entries = turmoil_net::netstat(IpAddr::V4(ip)).entries;
+    entries
+        .into_iter()
+        .filter(|entry| entry.proto == Proto::Tcp)
+}
+
+fn has_said_goodbye(entry: &NetstatEntry) -> bool {
+    use NetstatState::{Closing, FinWait1, FinWait2, LastAck};
+    matches!(entry.state, Some(FinWait1 | FinWait2 | Closing | LastAck))
 }

@@ -7,12 +7,13 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::kubernetes::api::{
     ApiError, ApiServer,
     answer::{Answer, Reply},
-    delete::{DeleteOptions, Deleted},
+    delete::DeleteOptions,
     metadata,
     resource::{POD_DISRUPTION_BUDGETS as BUDGETS, PODS},
     rest::{Call, Target},
@@ -21,6 +22,35 @@ use crate::kubernetes::api::{
 };
 
 impl ApiServer {
+    /// Evicts a pod: deletes it unless a disruption budget says no.
+    ///
+    /// # Errors
+    /// 429 when the budget is spent; else as a delete.
+    pub fn evict(
+        &mut self,
+        now: Timestamp,
+        actor: &str,
+        (namespace, name): (&str, &str),
+        options: &DeleteOptions,
+    ) -> Result<(), ApiError> {
+        self.evict_as(&Writer::new(now, actor), (namespace, name), options)
+    }
+
+    fn evict_as(
+        &mut self,
+        writer: &Writer,
+        (namespace, name): (&str, &str),
+        options: &DeleteOptions,
+    ) -> Result<(), ApiError> {
+        let pod = self
+            .store
+            .get(&PODS.id, namespace, name)
+            .cloned()
+            .ok_or_else(|| ApiError::not_found(&PODS, name))?;
+        self.spend(writer, &pod)?;
+        self.delete_as(writer, &PODS, (namespace, name), options).map(drop)
+    }
+
     pub(in crate::kubernetes::api) fn answer_eviction(
         &mut self,
         call: &Call,
@@ -28,19 +58,12 @@ impl ApiServer {
     ) -> Result<Answer, ApiError> {
         let manager = call.manager();
         let mut writer = call.writer(&manager)?;
-        let eviction = self.body(call, &mut writer)?;
+        let eviction = self.body(call, &target.r, &mut writer)?;
         let named = metadata::name(&eviction);
         if !named.is_empty() && named != target.name() {
-            return Err(ApiError::bad_request(
-                "name in URL does not match name in Eviction object",
-            ));
+            let why = "name in URL does not match name in Eviction object";
+            return Err(ApiError::bad_request(why));
         }
-        let pod = self
-            .store
-            .get(&PODS.id, target.namespace(), target.name())
-            .cloned()
-            .ok_or_else(|| ApiError::not_found(&PODS, target.name()))?;
-        self.spend(&writer, &pod)?;
         let asked = &eviction["deleteOptions"];
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let options = DeleteOptions {
@@ -49,15 +72,14 @@ impl ApiServer {
             resource_version: text(&asked["preconditions"]["resourceVersion"]),
             ..DeleteOptions::default()
         };
-        let place = (target.namespace(), target.name());
-        match self.delete_as(&writer, &PODS, place, &options)? {
-            Deleted::Gone(_) | Deleted::Marked(_) => {}
-        }
-        let success = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
+        self.evict_as(&writer, (target.namespace(), target.name()), &options)?;
+        let success = json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201,
+        });
         Ok(Reply::json(201, &success).into())
     }
 
-    /// Takes one disruption from the budget that covers the pod, if one does.
+/// Takes one disruption from the budget that covers the pod, if one does.
     fn spend(&mut self, writer: &Writer, pod: &Value) -> Result<(), ApiError> {
         let phase = pod["status"]["phase"].as_str().unwrap_or_default();
         if matches!(phase, "Pending" | "Succeeded" | "Failed") || metadata::is_deleting(pod) {

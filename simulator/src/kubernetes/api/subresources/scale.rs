@@ -12,6 +12,7 @@ use crate::kubernetes::api::{
     custom::ScalePaths,
     json, jsonpath, metadata,
     patching::PatchKind,
+    resource::is_built_in,
     rest::{Call, Target},
     views,
 };
@@ -35,13 +36,13 @@ impl ApiServer {
         let mut writer = call.writer(&manager)?;
         let wanted = match verb {
             "get" => return Ok(Reply::json(200, &scale).into()),
-            "update" => self.body(call, &mut writer)?,
+            "update" => self.body(call, &target.r, &mut writer)?,
             "patch" => match PatchKind::of_media_type(r, call.media_type())? {
                 PatchKind::Apply => {
                     return Err(ApiError::not_modelled("server-side apply of scale"));
                 }
                 kind => {
-                    let patch = json::parse(call.request.body(), call.media_type())?.value;
+                    let patch = json::parse(call.request.body(), call.media_type(), "Scale")?.value;
                     // A scale has no lists: merging it strategically is merging it.
                     let kind = if kind == PatchKind::Json {
                         kind
@@ -62,7 +63,7 @@ impl ApiServer {
                 object["metadata"][field] = given.into();
             }
         }
-        writer.tracked_as = Some("scale");
+        writer.tracked_as = (!is_built_in(r)).then_some("scale");
         let written = self.update_as(&writer, r, "", object)?;
         Ok(Reply::json(200, &read(&paths, &written.object)).into())
     }
@@ -91,7 +92,7 @@ fn replicas(r: &Resource, name: &str, scale: &Value) -> Result<i64, ApiError> {
             "Scale in version \"v1\" cannot be handled as a Scale: json: cannot unmarshal {given} into Go struct field ScaleSpec.spec.replicas of type int32"
         ))
     })?;
-    if replicas < 0 {
+    if replicas < 0 && is_built_in(r) {
         let cause = Cause::invalid(
             "spec.replicas",
             replicas,

@@ -6,7 +6,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{Field, Type, Types};
+use super::{Field, Type, Types, zero};
+use crate::kubernetes::api::{metadata, quantity};
 
 /// A value of the wrong type, in the words of Go's JSON decoder.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,18 +38,39 @@ pub(in crate::kubernetes::api) fn decode_metadata(
     let mut decoder = Decoder {
         types,
         holder: "",
-        path: vec!["metadata".to_owned()],
+        path: Vec::new(),
         unknown: Vec::new(),
     };
     decoder.value(&mut object["metadata"], &of)?;
-    Ok(decoder.unknown)
+    Ok(decoder
+        .unknown
+        .iter()
+        .map(|path| format!("metadata.{path}"))
+        .collect())
+}
+
+/// A step of the way from the root to a value.
+enum Part {
+    Field(String),
+    Key(String),
+    Index(usize),
+}
+
+impl Part {
+    /// Go names only the fields in its messages.
+    fn field(&self) -> Option<&str> {
+        match self {
+            Self::Field(name) => Some(name),
+            Self::Key(_) | Self::Index(_) => None,
+        }
+    }
 }
 
 struct Decoder<'a> {
     types: &'a Types,
     /// The struct whose field is being decoded.
     holder: &'a str,
-    path: Vec<String>,
+    path: Vec<Part>,
     unknown: Vec<String>,
 }
 
@@ -63,7 +85,8 @@ impl<'a> Decoder<'a> {
                 .is_some_and(|number| i32::try_from(number).is_ok()),
             Type::Int64 => value.as_i64().is_some() || whole(value),
             Type::Float => value.is_number(),
-            Type::Time => return self.time(value),
+            Type::Time => return time(value),
+            Type::MicroTime => return micro_time(value),
             Type::Base64 => return self.base64(value),
             Type::IntOrText => value.is_string() || value.as_i64().is_some(),
             Type::Quantity => return self.quantity(value),
@@ -84,9 +107,9 @@ impl<'a> Decoder<'a> {
             return Err(self.mismatch(value, of));
         };
         for (index, value) in items.iter_mut().enumerate() {
-            self.path.push(format!("[{index}]"));
+            self.path.push(Part::Index(index));
             if value.is_null() {
-                *value = zero(item);
+                *value = zero_of(item);
             } else {
                 self.value(value, item)?;
             }
@@ -100,9 +123,9 @@ impl<'a> Decoder<'a> {
             return Err(self.mismatch(value, of));
         };
         for (key, value) in entries.iter_mut() {
-            self.path.push(key.clone());
+            self.path.push(Part::Key(key.clone()));
             if value.is_null() {
-                *value = zero(item);
+                *value = zero_of(item);
             } else {
                 self.value(value, item)?;
             }
@@ -121,7 +144,7 @@ impl<'a> Decoder<'a> {
         let outer = std::mem::replace(&mut self.holder, &known.name);
         let mut dropped = Vec::new();
         for (name, value) in fields.iter_mut() {
-            self.path.push(name.clone());
+            self.path.push(Part::Field(name.clone()));
             match known.fields.get(name) {
                 None => {
                     self.unknown.push(self.at());
@@ -130,7 +153,7 @@ impl<'a> Decoder<'a> {
                 Some(_) if value.is_null() => dropped.push(name.clone()),
                 Some(field) => {
                     self.value(value, &field.of)?;
-                    if is_omitted(field, value) {
+                    if is_omitted(field, value) || zero::is_omitted(&known.name, name, value) {
                         dropped.push(name.clone());
                     }
                 }
@@ -153,19 +176,6 @@ impl<'a> Decoder<'a> {
         } else {
             self.value(value, second)
         }
-    }
-
-    fn time(&self, value: &mut Value) -> Result<(), Mismatch> {
-        let Value::String(text) = value else {
-            return Err(Mismatch(format!("parsing time {value}: not a string")));
-        };
-        if text.parse::<jiff::Timestamp>().is_ok() {
-            return Ok(());
-        }
-        let layout = "2006-01-02T15:04:05Z07:00";
-        Err(Mismatch(format!(
-            "parsing time {text:?} as {layout:?}: cannot parse {text:?} as \"2006\""
-        )))
     }
 
     fn base64(&self, value: &mut Value) -> Result<(), Mismatch> {
@@ -191,7 +201,7 @@ impl<'a> Decoder<'a> {
             Value::Number(number) => number.to_string(),
             _ => return Err(self.mismatch(value, &Type::Quantity)),
         };
-        if !super::super::quantity::is_valid(&text) {
+        if !quantity::is_valid(&text) {
             let rule = "^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$";
             return Err(Mismatch(format!(
                 "quantities must match the regular expression '{rule}'"
@@ -204,10 +214,14 @@ impl<'a> Decoder<'a> {
     fn at(&self) -> String {
         let mut text = String::new();
         for part in &self.path {
-            if !text.is_empty() && !part.starts_with('[') {
-                text.push('.');
+            match part {
+                Part::Index(index) => text.push_str(&format!("[{index}]")),
+                Part::Key(name) | Part::Field(name) if text.is_empty() => text.push_str(name),
+                Part::Key(name) | Part::Field(name) => {
+                    text.push('.');
+                    text.push_str(name);
+                }
             }
-            text.push_str(part);
         }
         text
     }
@@ -224,12 +238,7 @@ impl<'a> Decoder<'a> {
             Value::Array(_) => "array".to_owned(),
             Value::Object(_) => "object".to_owned(),
         };
-        let names: Vec<&str> = self
-            .path
-            .iter()
-            .map(String::as_str)
-            .filter(|part| !part.starts_with('['))
-            .collect();
+        let names: Vec<&str> = self.path.iter().filter_map(Part::field).collect();
         Mismatch(format!(
             "json: cannot unmarshal {found} into Go struct field {}.{} of type {}",
             self.holder,
@@ -239,14 +248,53 @@ impl<'a> Decoder<'a> {
     }
 }
 
+/// Times are kept in whole seconds, in UTC.
+fn time(value: &mut Value) -> Result<(), Mismatch> {
+    let Value::String(text) = value else {
+        return Err(Mismatch(format!("parsing time {value}: not a string")));
+    };
+    match text.parse::<jiff::Timestamp>() {
+        Ok(at) => {
+            *text = metadata::time(at);
+            Ok(())
+        }
+        Err(_) => {
+            let layout = "2006-01-02T15:04:05Z07:00";
+            Err(Mismatch(format!(
+                "parsing time {text:?} as {layout:?}: cannot parse {text:?} as \"2006\""
+            )))
+        }
+    }
+}
+
+fn micro_time(value: &Value) -> Result<(), Mismatch> {
+    let text = value.as_str().unwrap_or_default();
+    let layout = "2006-01-02T15:04:05.000000Z07:00";
+    if text.parse::<jiff::Timestamp>().is_err() {
+        return Err(Mismatch(format!(
+            "parsing time {text:?} as {layout:?}: cannot parse {text:?} as \"2006\""
+        )));
+    }
+    let rest = text.get(19..).unwrap_or_default();
+    let digits = rest
+        .strip_prefix('.')
+        .map(|rest| rest.bytes().take_while(u8::is_ascii_digit).count());
+    if digits == Some(6) {
+        return Ok(());
+    }
+    Err(Mismatch(format!(
+        "parsing time {text:?} as {layout:?}: cannot parse {rest:?} as \".000000\""
+    )))
+}
+
 /// Go writes whole floats such as `1.0` or `1e3` into integers when it comes from YAML tools.
 fn whole(value: &Value) -> bool {
     value.as_f64().is_some_and(|number| number.fract() == 0.0) && value.as_u64().is_none()
 }
 
-fn zero(of: &Type) -> Value {
+fn zero_of(of: &Type) -> Value {
     match of {
-        Type::Text | Type::Base64 | Type::Time => "".into(),
+        Type::Text | Type::Base64 | Type::Time | Type::MicroTime => "".into(),
         Type::Bool => false.into(),
         Type::Int32 | Type::Int64 | Type::Float | Type::IntOrText => 0.into(),
         Type::Quantity => "0".into(),

@@ -6,6 +6,7 @@
 
 pub(super) mod decode;
 pub(super) mod roots;
+mod zero;
 
 use std::{
     collections::BTreeMap,
@@ -23,6 +24,8 @@ pub(super) enum Type {
     Int64,
     Float,
     Time,
+    /// A time with exactly six digits after the second.
+    MicroTime,
     Base64,
     IntOrText,
     Quantity,
@@ -156,7 +159,8 @@ fn named_type(name: &str) -> Type {
     match name.rsplit('.').next().unwrap_or_default() {
         "IntOrString" => Type::IntOrText,
         "Quantity" => Type::Quantity,
-        "Time" | "MicroTime" => Type::Time,
+        "Time" => Type::Time,
+        "MicroTime" => Type::MicroTime,
         "JSON" | "RawExtension" | "FieldsV1" => Type::Any,
         "JSONSchemaPropsOrArray" => Type::Either(props(), Box::new(Type::List(props()))),
         "JSONSchemaPropsOrBool" => Type::Either(props(), Box::new(Type::Bool)),
@@ -177,6 +181,7 @@ impl Type {
             Self::Int64 => "int64".to_owned(),
             Self::Float => "float64".to_owned(),
             Self::Time => "v1.Time".to_owned(),
+            Self::MicroTime => "v1.MicroTime".to_owned(),
             Self::IntOrText => "intstr.IntOrString".to_owned(),
             Self::Quantity => "resource.Quantity".to_owned(),
             Self::Any | Self::Either(..) => "interface {}".to_owned(),

@@ -38,7 +38,7 @@ impl Controller for StatefulSets {
         "statefulset-controller"
     }
 
-    fn affected(&self, change: &Changed, api: &ApiServer) -> Vec<Key> {
+    fn affected(&mut self, change: &Changed, api: &ApiServer) -> Vec<Key> {
         if change.is_of(&STATEFUL_SETS) {
             return vec![Key::of(&change.object)];
         }

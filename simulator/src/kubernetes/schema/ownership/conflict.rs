@@ -6,8 +6,6 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use serde_json::Value;
-
 use super::{
     managers::{Entry, Identity, Operation},
     path::Path,
@@ -80,33 +78,14 @@ fn conflict_message(conflicts: &[Conflict]) -> String {
     )
 }
 
-/// Places of an applied configuration that do not fit its type.
+/// Places of an applied configuration that do not fit its type. Real servers put the object's
+/// name and kind before the text, which are the caller's to add.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TypeMismatch {
-    /// Namespace, name, version and kind, as the configuration says.
-    object: String,
-    errors: Vec<String>,
-}
-
-impl TypeMismatch {
-    pub(super) fn new(applied: &Value, api_version: &str, errors: Vec<String>) -> Self {
-        let text = |path| {
-            let value = applied.pointer(path);
-            value.and_then(Value::as_str).unwrap_or_default()
-        };
-        let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
-        let kind = text("/kind");
-        Self {
-            object: format!("{namespace}/{name}; {api_version}, Kind={kind}"),
-            errors,
-        }
-    }
-}
+pub struct TypeMismatch(pub(super) Vec<String>);
 
 impl fmt::Display for TypeMismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "failed to create typed patch object ({}): ", self.object)?;
-        match self.errors.as_slice() {
+        match self.0.as_slice() {
             [one] => f.write_str(one),
             many => write!(f, "errors:\n  {}", many.join("\n  ")),
         }

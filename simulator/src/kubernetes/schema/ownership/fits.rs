@@ -18,13 +18,13 @@ use crate::kubernetes::schema::{
 
 /// # Errors
 /// When a place of `applied` does not fit.
-pub(super) fn fits(applied: &Value, node: &Node, api_version: &str) -> Result<(), TypeMismatch> {
+pub(super) fn fits(applied: &Value, node: &Node) -> Result<(), TypeMismatch> {
     let mut errors = Vec::new();
     check(applied, node, &Path::default(), &mut errors);
     if errors.is_empty() {
         Ok(())
     } else {
-        Err(TypeMismatch::new(applied, api_version, errors))
+        Err(TypeMismatch(errors))
     }
 }
 

@@ -67,7 +67,7 @@ pub fn apply(
     {
         return Err(ApplyError::ManagedFields);
     }
-    fits::fits(applied, &schema.root, &manager.api_version).map_err(ApplyError::Type)?;
+    fits::fits(applied, &schema.root).map_err(ApplyError::Type)?;
     let empty = empty_object(schema, applied);
     let ignored = ignored_fields(manager, schema);
     let me = Identity::new(manager, Operation::Apply);

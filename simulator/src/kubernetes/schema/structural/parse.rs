@@ -21,10 +21,15 @@ use super::{
 /// Why a schema is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SchemaError {
-    /// The real server refuses it too. The field is inside the schema, for example
-    /// `openAPIV3Schema.properties[spec].type`; what is before it depends on the CRD's version list.
-    #[error("{0}")]
-    Invalid(FieldError),
+    /// The real server refuses it too.
+    #[error("{path}: {problem}")]
+    Invalid {
+        /// The place in the schema, for example `openAPIV3Schema.properties[spec].type`; what is
+        /// before it depends on the CRD's list of versions.
+        path: String,
+        /// For example `Required value: must not be empty for specified object fields`.
+        problem: String,
+    },
     /// The real server takes it; this one cannot.
     #[error("{path}: not modelled: {what}")]
     NotModelled {
@@ -33,6 +38,15 @@ pub enum SchemaError {
         /// What is asked for.
         what: String,
     },
+}
+
+impl From<FieldError> for SchemaError {
+    fn from(error: FieldError) -> Self {
+        Self::Invalid {
+            problem: error.message(),
+            path: error.field,
+        }
+    }
 }
 
 /// A place in a schema, for errors.
@@ -49,41 +63,26 @@ impl Place {
     }
 
     fn invalid(&self, value: impl Into<Value>, detail: impl Into<String>) -> SchemaError {
-        SchemaError::Invalid(FieldError::new(&self.0, ErrorKind::Invalid, value, detail))
+        FieldError::new(&self.0, ErrorKind::Invalid, value, detail).into()
     }
 
     /// An invalid value that is shown as it is given.
     pub(super) fn invalid_shown(&self, value: String, detail: impl Into<String>) -> SchemaError {
-        SchemaError::Invalid(FieldError::shown(&self.0, value, detail))
+        FieldError::shown(&self.0, value, detail).into()
     }
 
     pub(super) fn required(&self, detail: &str) -> SchemaError {
-        SchemaError::Invalid(FieldError::new(
-            &self.0,
-            ErrorKind::Required,
-            Value::Null,
-            detail,
-        ))
+        FieldError::new(&self.0, ErrorKind::Required, Value::Null, detail).into()
     }
 
     fn forbidden(&self, detail: &str) -> SchemaError {
-        SchemaError::Invalid(FieldError::new(
-            &self.0,
-            ErrorKind::Forbidden,
-            Value::Null,
-            detail,
-        ))
+        FieldError::new(&self.0, ErrorKind::Forbidden, Value::Null, detail).into()
     }
 
     pub(super) fn unsupported(&self, value: &str, supported: &[&str]) -> SchemaError {
         let quoted: Vec<String> = supported.iter().map(|value| format!("{value:?}")).collect();
         let detail = format!("supported values: {}", quoted.join(", "));
-        SchemaError::Invalid(FieldError::new(
-            &self.0,
-            ErrorKind::NotSupported,
-            value,
-            detail,
-        ))
+        FieldError::new(&self.0, ErrorKind::NotSupported, value, detail).into()
     }
 
     pub(super) fn not_modelled(&self, what: impl Into<String>) -> SchemaError {
@@ -245,7 +244,7 @@ fn check_default(schema: &Schema, place: &Place) -> Result<(), SchemaError> {
                 "<nil>" => place.to_string(),
                 below => place.field(below).to_string(),
             };
-            Err(SchemaError::Invalid(error))
+            Err(error.into())
         }
     }
 }

@@ -1,0 +1,51 @@
+//! A program that a container runs.
+//!
+//! Owns: what a program is started with, and what can be asked of it while it runs.
+//! Deliberately does not know: which programs there are.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    etcd::Disk,
+    net::{BoxFuture, HostId},
+};
+
+/// What a program is started with.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// Image reference.
+    pub image: String,
+    /// The whole command line, or only its arguments when the image has its own entry point.
+    pub argv: Vec<String>,
+    /// Whether the image's own entry point comes before `argv`.
+    pub own_entry_point: bool,
+    /// Environment.
+    pub env: BTreeMap<String, String>,
+    /// Files of mounted ConfigMaps and Secrets, by absolute path.
+    pub files: BTreeMap<String, Vec<u8>>,
+    /// Disks of mounted volumes, by mount path.
+    pub disks: BTreeMap<String, Disk>,
+}
+
+/// A program, and where to start it.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// The host of the pod.
+    pub host: HostId,
+    /// Name of the pod, for the trace.
+    pub label: String,
+    /// What to start.
+    pub program: Program,
+}
+
+/// A program that was started.
+pub trait Process: Send {
+    /// SIGTERM.
+    fn terminate(&self);
+
+    /// Its exit code, once it has ended by itself.
+    fn exited(&self) -> BoxFuture<i32>;
+
+    /// What it printed last.
+    fn logs(&self) -> Vec<String>;
+}
