@@ -251,7 +251,7 @@ impl World {
         };
         let answer = self.change(through, &Change::Add(member));
         let cluster = self.members[&through].state().cluster;
-        self.boot(id, join(id, cluster));
+        self.boot(id, join(id, cluster, &[]));
         (id, answer)
     }
 
@@ -449,7 +449,7 @@ fn a_follower_that_lost_its_log_panics_as_etcd_does() {
         .expect("members")
         .state()
         .cluster;
-    world.boot(victim, join(victim, cluster));
+    world.boot(victim, join(victim, cluster, &[]));
     world.run(Duration::from_secs(1));
     assert!(
         matches!(world.ended.get(&victim), Some(End::LogLost { last: 0, .. })),
