@@ -131,7 +131,7 @@ async fn start(
         data,
         state,
     };
-    let member = Member::start(beginning);
+    let member = Member::start(beginning, process.now());
     let peers = Peers::new(Arc::clone(process), id, cluster, told);
     let server = Server::new(Arc::clone(process), member, peers);
     server.start();
