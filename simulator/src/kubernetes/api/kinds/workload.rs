@@ -105,7 +105,7 @@ pub(super) fn validate_stateful_set(set: &Value) -> Vec<Cause> {
         "empty selector is invalid for statefulset",
         &mut causes,
     );
-    check_template(&with_claims_as_volumes(spec), &mut causes);
+    check_template(&as_its_pods_will_be(spec), &mut causes);
     for (index, claim) in items(&spec["volumeClaimTemplates"]).enumerate() {
         if claim["metadata"]["name"].as_str().is_none_or(str::is_empty) {
             let at = format!("spec.volumeClaimTemplates[{index}].metadata.name");
@@ -155,21 +155,25 @@ fn check_selector(spec: &Value, empty: &str, causes: &mut Vec<Cause>) {
     }
 }
 
-/// A StatefulSet's containers mount its claims by name, without a volume of that name in the template.
-fn with_claims_as_volumes(spec: &Value) -> Value {
+/// The spec with what the controller will give to the template: a volume for each claim, and host
+/// names of its own.
+fn as_its_pods_will_be(spec: &Value) -> Value {
     let mut spec = spec.clone();
-    let names: Vec<Value> = items(&spec["volumeClaimTemplates"])
+    let claims: Vec<Value> = items(&spec["volumeClaimTemplates"])
         .map(|claim| claim["metadata"]["name"].clone())
         .collect();
-    let pod = &mut spec["template"]["spec"];
-    if let (Some(pod), false) = (pod.as_object_mut(), names.is_empty()) {
-        let volumes = pod.entry("volumes").or_insert_with(|| json!([]));
-        if let Some(volumes) = volumes.as_array_mut() {
-            // A claim replaces a volume of the same name when the pod is made.
-            volumes.retain(|volume| !names.contains(&volume["name"]));
-            volumes.extend(names.into_iter().map(|name| json!({"name": name, "emptyDir": {}})));
-        }
-    }
+    let template = fields(&mut spec["template"]["spec"]);
+    template.remove("hostname");
+    template.remove("subdomain");
+    let volumes = template.entry("volumes").or_insert(Value::Null);
+    let mut all = volumes.as_array().cloned().unwrap_or_default();
+    all.retain(|volume| !claims.contains(&volume["name"]));
+    all.extend(
+        claims
+            .into_iter()
+            .map(|name| json!({"name": name, "emptyDir": {}})),
+    );
+    *volumes = all.into();
     spec
 }
 
@@ -213,4 +217,28 @@ pub(super) fn validate_selector(object: &Value, live: &Value) -> Vec<Cause> {
         selector,
         "field is immutable",
     )]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_may_mount_the_claims_of_its_set() {
+        let mut set = json!({"spec": {
+            "selector": {"matchLabels": {"app": "a"}},
+            "volumeClaimTemplates": [{"metadata": {"name": "data"}}],
+            "template": {
+                "metadata": {"labels": {"app": "a"}},
+                "spec": {"containers": [{
+                    "name": "etcd", "image": "etcd",
+                    "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+                }]},
+            },
+        }});
+        default_stateful_set(&mut set);
+        assert_eq!(validate_stateful_set(&set), []);
+        set["spec"]["volumeClaimTemplates"] = json!([]);
+        assert_eq!(validate_stateful_set(&set).len(), 1);
+    }
 }
