@@ -21,6 +21,8 @@ mod remove;
 mod update;
 
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
 mod tests;
 
 use jiff::Timestamp;

@@ -4,6 +4,8 @@
 //! Always holds: a patch that fails has changed nothing.
 //! Deliberately does not know: which fields a patch may touch.
 
+#[cfg(test)]
+mod laws;
 mod strategic;
 
 use serde_json::Value;

@@ -5,6 +5,8 @@
 //! counts as broken.
 //! Deliberately does not know: the cost budget; types are checked when a rule runs, not before.
 
+use std::sync::LazyLock;
+
 use kube_cel::{
     KubeCelExt,
     cel::{Context, ExecutionError, Program, Value as CelValue},
@@ -17,6 +19,9 @@ use crate::kubernetes::schema::structural::{
     parse::{Place, SchemaError},
     schema::Schema,
 };
+
+/// Every function that a rule may call; filling it takes longer than most rules.
+static LIBRARY: LazyLock<Context<'static>> = LazyLock::new(|| Context::default().with_all());
 
 /// A compiled rule.
 #[derive(Debug)]
@@ -137,7 +142,7 @@ impl Rule {
                 cel_value::from_json(value, Some(subject.schema))
             }
         };
-        let mut context = Context::default().with_all();
+        let mut context = LIBRARY.new_inner_scope();
         context.add_variable_from_value("self", convert(subject.value));
         let old = subject.old.map(convert);
         if self.optional_old_self {
