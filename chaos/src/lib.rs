@@ -11,6 +11,7 @@
 pub mod history;
 pub mod invariants;
 pub mod observation;
+mod settled;
 pub mod traffic;
 pub mod violation;
 

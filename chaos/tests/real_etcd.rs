@@ -115,8 +115,7 @@ async fn traffic(door: &Arc<dyn Door>, lasting: Duration) -> History {
     }
     tokio::time::sleep(lasting).await;
     traffic.stop().await;
-    let history = traffic.history().clone();
-    history
+    traffic.history().clone()
 }
 
 fn run(test: impl Future<Output = ()>) {

@@ -7,7 +7,7 @@
 
 use std::{fs, path::Path};
 
-use crate::scenario::{Refused, Scenario, parse, parse::nearest};
+use crate::scenario::{Refused, Scenario, nearest::nearest, parse};
 
 /// A scenario and how it is called.
 #[derive(Clone, Debug, PartialEq, Eq)]

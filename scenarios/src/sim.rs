@@ -8,6 +8,6 @@ use crate::worlds::{CannotBegin, Ran, Request, Tell};
 /// When the run would not be deterministic.
 pub fn run(_: &Request, _: Tell<'_>) -> Result<Ran, CannotBegin> {
     Err(CannotBegin(
-        "make the world `sim`: it is not part of this build".to_owned(),
+        "the world `sim` is not assembled yet".to_owned(),
     ))
 }

@@ -1,15 +1,18 @@
 //! The worlds that a scenario can run in.
 //!
-//! Owns: what a world is given and gives back, and the choice between worlds.
+//! Owns: what a world needs before anything runs, what it is given and gives back, and the choice
+//! between worlds.
 //! Always holds: a world runs the scenario on its own clock and tells events as they happen.
 //! Deliberately does not know: what a scenario does.
 
-use std::path::PathBuf;
+use std::{path::Path, process::ExitCode};
 
+#[cfg(target_os = "linux")]
+use crate::process::{self, Enclosure, EtcdBinary, Side};
 use crate::{
     cli::WorldKind,
     runner::{Event, Outcome},
-    scenario::Scenario,
+    scenario::{EtcdVersion, Scenario},
 };
 
 /// Hears of events while a run goes, on whatever thread it goes on.
@@ -22,8 +25,6 @@ pub struct Request {
     pub scenario: Scenario,
     /// The root of all randomness.
     pub seed: u64,
-    /// The etcd program, where one is needed.
-    pub etcd: Option<PathBuf>,
     /// Whether to keep the trace.
     pub keep_trace: bool,
 }
@@ -39,20 +40,95 @@ pub struct Ran {
     pub trace: Vec<String>,
 }
 
-/// Why a run could not begin.
+/// Why a run could not begin; the text is complete.
 #[derive(Debug, thiserror::Error)]
-#[error("failed to {0}")]
+#[error("error: {0}")]
 pub struct CannotBegin(pub String);
 
-/// Runs in the world of this kind.
+/// Where runs take place, with all that they need from this machine.
+#[derive(Debug)]
+pub enum Ground {
+    /// Virtual time needs nothing.
+    Sim,
+    /// Namespaces of its own, and a real etcd.
+    #[cfg(target_os = "linux")]
+    Process {
+        /// The namespaces.
+        enclosure: Enclosure,
+        /// The etcd that pods run.
+        program: EtcdBinary,
+    },
+}
+
+/// Which process goes on.
+#[derive(Debug)]
+pub enum Entered {
+    /// This one, on this ground.
+    Here(Ground),
+    /// Another one, which was given the same command and has ended.
+    Elsewhere(ExitCode),
+}
+
+/// Gets what the world needs. Call it before any thread runs: a process with threads may not enter
+/// namespaces of its own.
 ///
 /// # Errors
-/// When the world cannot be made.
-pub fn run(kind: WorldKind, request: &Request, tell: Tell<'_>) -> Result<Ran, CannotBegin> {
+/// When this machine does not have it; the text says what to do.
+pub fn enter(kind: WorldKind, etcd: Option<&Path>) -> Result<Entered, CannotBegin> {
     match kind {
-        WorldKind::Sim => crate::sim::run(request, tell),
-        WorldKind::Process => Err(CannotBegin(
-            "make the world `process`: it is not part of this build".to_owned(),
-        )),
+        WorldKind::Sim => Ok(Entered::Here(Ground::Sim)),
+        WorldKind::Process => enter_process(etcd),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn enter_process(etcd: Option<&Path>) -> Result<Entered, CannotBegin> {
+    let program = EtcdBinary::find(etcd).map_err(|error| CannotBegin(error.to_string()))?;
+    match process::enter().map_err(|error| CannotBegin(error.to_string()))? {
+        Side::Inside(enclosure) => Ok(Entered::Here(Ground::Process { enclosure, program })),
+        Side::Outside(code) => Ok(Entered::Elsewhere(code)),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn enter_process(_: Option<&Path>) -> Result<Entered, CannotBegin> {
+    Err(CannotBegin(
+        "the world `process` needs the namespaces of Linux".to_owned(),
+    ))
+}
+
+impl Ground {
+    /// The only version of etcd that there is here; `None` when every version can run.
+    ///
+    /// # Errors
+    /// When the etcd here has a version that is none.
+    pub fn etcd_version(&self) -> Result<Option<EtcdVersion>, CannotBegin> {
+        match self {
+            Self::Sim => Ok(None),
+            #[cfg(target_os = "linux")]
+            Self::Process { program, .. } => {
+                let version = program.version.parse();
+                version
+                    .map(Some)
+                    .map_err(|why: String| CannotBegin(format!("{program}: {why}")))
+            }
+        }
+    }
+
+    /// Runs a scenario here.
+    ///
+    /// # Errors
+    /// When the world cannot be made.
+    pub fn run(&self, request: &Request, tell: Tell<'_>) -> Result<Ran, CannotBegin> {
+        match self {
+            Self::Sim => crate::sim::run(request, tell),
+            #[cfg(target_os = "linux")]
+            Self::Process { .. } => {
+                let _ = (request, tell);
+                Err(CannotBegin(
+                    "the world `process` is not assembled yet".to_owned(),
+                ))
+            }
+        }
     }
 }

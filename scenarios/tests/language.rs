@@ -181,7 +181,7 @@ fn every_sentence_of_the_table_can_be_written() {
         let line = filled(sentence.form);
         for place in sentence.places {
             let words = scenarios::scenario::words::words(&line).expect("no quote is open");
-            let read = scenarios::scenario::sentence::read(&words, *place);
+            let read = scenarios::scenario::matching::read(&words, *place);
             assert!(read.is_ok(), "{line}: {read:?}");
         }
         assert!(

@@ -13,3 +13,4 @@ pub mod net;
 pub mod runtime;
 pub mod serve;
 pub mod trace;
+pub mod world;

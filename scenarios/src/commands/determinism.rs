@@ -50,7 +50,7 @@ pub(super) fn check(options: &CheckDeterminism) -> Result<Verdict, CommandFailed
 }
 
 fn cannot(doing: &str, error: &dyn std::error::Error) -> CommandFailed {
-    CommandFailed::Cannot(format!("{doing}: {error}"))
+    CommandFailed::Cannot(format!("error: failed to {doing}: {error}"))
 }
 
 /// Runs the seed in two processes at the same time.
@@ -93,7 +93,7 @@ fn hash(child: Child, seed: u64) -> Result<String, CommandFailed> {
             .as_str()
             .unwrap_or("it printed no report");
         CommandFailed::Cannot(format!(
-            "get a trace of seed {seed}: {}: {reason}",
+            "error: failed to get a trace of seed {seed}: {}: {reason}",
             output.status
         ))
     })

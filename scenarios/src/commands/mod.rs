@@ -23,9 +23,12 @@ pub enum CommandFailed {
     /// The input cannot be understood; the text is complete.
     #[error("{0}")]
     BadInput(String),
-    /// Something in the surroundings is in the way.
-    #[error("error: failed to {0}")]
+    /// Something in the surroundings is in the way; the text is complete.
+    #[error("{0}")]
     Cannot(String),
+    /// Another process did it, and ended like this.
+    #[error("another process has ended")]
+    EndedElsewhere(ExitCode),
 }
 
 /// Does what the command line says.
@@ -43,11 +46,12 @@ pub fn execute(cli: Cli) -> ExitCode {
     };
     match result {
         Ok(verdict) => verdict.exit_code().into(),
+        Err(CommandFailed::EndedElsewhere(code)) => code,
         Err(failed) => {
             eprintln!("{failed}");
             match failed {
                 CommandFailed::BadInput(_) => EXIT_BAD_INPUT.into(),
-                CommandFailed::Cannot(_) => Verdict::Crash.exit_code().into(),
+                _ => Verdict::Crash.exit_code().into(),
             }
         }
     }

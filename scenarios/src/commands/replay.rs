@@ -76,8 +76,8 @@ fn in_text(text: &str) -> Option<Recorded> {
         .lines()
         .map(|line| line.trim().trim_start_matches("reproduce:").trim());
     let line = lines
-        .filter(|line| line.starts_with("scenarios run "))
-        .last()?;
+        .rev()
+        .find(|line| line.starts_with("scenarios run "))?;
     Some(Recorded {
         line: line.to_owned(),
         trace_hash: None,

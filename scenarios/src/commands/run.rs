@@ -22,19 +22,23 @@ use crate::{
     reproduce,
     runner::{Event, Outcome},
     show::{Show, human::Human, json, junit},
-    worlds::{self, Ran, Request},
+    worlds::{self, Entered, Ground, Ran, Request},
 };
 
 pub(super) fn run(options: &Run) -> Result<Verdict, CommandFailed> {
     let reports = reports(options)?;
     if options.json {
-        let document = json::document(&reports)
-            .map_err(|error| CommandFailed::Cannot(format!("write the report: {error}")))?;
+        let document = json::document(&reports).map_err(|error| {
+            CommandFailed::Cannot(format!("error: failed to write the report: {error}"))
+        })?;
         println!("{document}");
     }
     if let Some(path) = &options.junit {
         fs::write(path, junit::report(&reports)).map_err(|error| {
-            CommandFailed::Cannot(format!("write --junit {}: {error}", path.display()))
+            CommandFailed::Cannot(format!(
+                "error: failed to write --junit {}: {error}",
+                path.display()
+            ))
         })?;
     }
     Ok(reports
@@ -50,11 +54,12 @@ pub(super) fn reports(options: &Run) -> Result<Vec<Report>, CommandFailed> {
         .map(|argument| library::find(argument))
         .collect();
     let entries = found.map_err(|error| CommandFailed::BadInput(error.to_string()))?;
-    if options.etcd.is_some() && options.world != WorldKind::Process {
-        let text = "error: --etcd is the program that `--world process` runs; \
-                    for `--world sim` say --etcd-version";
-        return Err(CommandFailed::BadInput(text.to_owned()));
-    }
+    check(options)?;
+    let ground = match worlds::enter(options.world, options.etcd.as_deref()) {
+        Ok(Entered::Here(ground)) => ground,
+        Ok(Entered::Elsewhere(code)) => return Err(CommandFailed::EndedElsewhere(code)),
+        Err(error) => return Err(CommandFailed::Cannot(error.to_string())),
+    };
     let mut show: Box<dyn Show> = if options.json {
         Box::new(json::Quiet::default())
     } else {
@@ -63,29 +68,46 @@ pub(super) fn reports(options: &Run) -> Result<Vec<Report>, CommandFailed> {
     let mut reports = Vec::new();
     for entry in &entries {
         for seed in (options.seed..).take(usize::try_from(options.seeds).unwrap_or(usize::MAX)) {
-            reports.push(one(options, entry, seed, &mut *show)?);
+            reports.push(one(options, &ground, entry, seed, &mut *show)?);
         }
     }
     Ok(reports)
 }
 
+/// What options do not go together.
+fn check(options: &Run) -> Result<(), CommandFailed> {
+    let process = options.world == WorldKind::Process;
+    let text = if options.etcd.is_some() && !process {
+        "--etcd is the program that `--world process` runs; for `--world sim` say --etcd-version"
+    } else if options.etcd_version.is_some() && process {
+        "--etcd-version is for `--world sim`; `--world process` runs the etcd that --etcd names"
+    } else if process && (options.seeds > 1 || options.scenarios.len() > 1) {
+        "`--world process` runs one scenario at a time, once: real time is not told by a seed"
+    } else {
+        return Ok(());
+    };
+    Err(CommandFailed::BadInput(format!("error: {text}")))
+}
+
 fn one(
     options: &Run,
+    ground: &Ground,
     entry: &Entry,
     seed: u64,
     show: &mut dyn Show,
 ) -> Result<Report, CommandFailed> {
     let mut scenario = entry.scenario.clone();
-    if let Some(version) = options.etcd_version {
+    let only = ground
+        .etcd_version()
+        .map_err(|error| CommandFailed::Cannot(error.to_string()))?;
+    if let Some(version) = options.etcd_version.or(only) {
         scenario.cluster.version = version;
     }
     let subject = subject(options, entry, seed, &scenario.cluster.version.to_string());
     show.begin(&subject, &scenario);
-    let etcd = options.etcd.clone();
     let request = Request {
         scenario,
         seed,
-        etcd,
         keep_trace: options.trace.is_some(),
     };
     let mut collected = Collected {
@@ -94,18 +116,19 @@ fn one(
     };
     let began = wall_time();
     let mut tell = |event: Event| show.event(&collected.add(event));
-    let ran = catch_unwind(AssertUnwindSafe(|| {
-        worlds::run(options.world, &request, &mut tell)
-    }));
+    let ran = catch_unwind(AssertUnwindSafe(|| ground.run(&request, &mut tell)));
     let wall = wall_time() - began;
     let ran = match ran {
-        Ok(ran) => ran.map_err(|failed| CommandFailed::Cannot(failed.0))?,
+        Ok(ran) => ran.map_err(|failed| CommandFailed::Cannot(failed.to_string()))?,
         Err(panic) => crashed(&*panic, &collected),
     };
     if let Some(path) = &options.trace {
         let text = ran.trace.join("\n") + "\n";
         fs::write(path, text).map_err(|error| {
-            CommandFailed::Cannot(format!("write --trace {}: {error}", path.display()))
+            CommandFailed::Cannot(format!(
+                "error: failed to write --trace {}: {error}",
+                path.display()
+            ))
         })?;
     }
     let report = report(subject, ran, collected.steps, wall);

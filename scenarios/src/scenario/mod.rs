@@ -7,13 +7,17 @@
 //! Deliberately does not know: worlds, and how anything is carried out.
 //!
 //! Reading order: this file, [`words`] (a line as words), [`sentence`] (every sentence a file may
-//! contain, in one table), [`parse`], [`story`] (what makes sense when), [`print`](mod@print),
-//! [`diagnostic`] (how a mistake is shown).
+//! contain, in one table) with its [`slot`]s, [`matching`], [`parse`](mod@parse), [`story`] (what
+//! makes sense when), [`print`](mod@print), [`diagnostic`] and `mistake` (how a mistake is shown).
 
 pub mod diagnostic;
+pub mod matching;
+mod mistake;
+pub mod nearest;
 pub mod parse;
 pub mod print;
 pub mod sentence;
+pub mod slot;
 pub mod span;
 pub mod story;
 pub mod version;

@@ -5,10 +5,11 @@
 //! Deliberately does not know: files and terminals.
 
 use super::{
-    Cluster, Diagnostic, Expectation, Instruction, Scenario, Step, Traffic,
-    sentence::{self, Mismatch, Place, Statement},
+    Cluster, Diagnostic, Expectation, Instruction, Scenario, Step, Traffic, matching,
+    mistake::refuse,
+    sentence::{Place, Statement},
     story::Story,
-    words::{Word, words},
+    words::words,
 };
 
 /// Reads a scenario.
@@ -89,10 +90,10 @@ impl<'a> Reader<'a> {
         if words.is_empty() {
             return;
         }
-        match sentence::read(&words, self.place) {
+        match matching::read(&words, self.place) {
             Ok(statement) => self.statement(statement, line),
             Err(mismatch) => {
-                let refused = refuse(&words, &mismatch, line, self.place);
+                let refused = refuse(&words, &mismatch, (line.number, line.text), self.place);
                 self.diagnostics.push(refused);
                 self.follow_heading(line);
             }
@@ -218,77 +219,4 @@ impl<'a> Reader<'a> {
                 .push(last.whole("the file ends without a single `step \"TITLE\"`"));
         }
     }
-}
-
-fn refuse(words: &[Word], mismatch: &Mismatch, line: &Line<'_>, place: Place) -> Diagnostic {
-    let expected = either(&mismatch.expected);
-    let found = words.get(mismatch.at);
-    let (column, length) = match found {
-        Some(word) => (word.column, word.length),
-        None => (line.text.trim_end().chars().count() + 1, 1),
-    };
-    let message = match (found, &mismatch.reason) {
-        (Some(_), Some(reason)) => reason.clone(),
-        (Some(word), None) => format!("expected {expected}, found `{}`", word.text),
-        (None, _) => format!("expected {expected}, found the end of the line"),
-    };
-    let near = found.and_then(|word| nearest(&word.text, &mismatch.literals));
-    let mut diagnostic = Diagnostic::new(line.number, column, length, line.text, message);
-    diagnostic.label = match mismatch.expected.len() {
-        0..=3 => format!("expected {expected}"),
-        _ => "no sentence goes on like this here".to_owned(),
-    };
-    diagnostic.help = near.map(|literal| format!("did you mean `{literal}`?"));
-    diagnostic.allowed = allowed(words, mismatch, place);
-    diagnostic
-}
-
-fn either(expected: &[String]) -> String {
-    match expected {
-        [] => "nothing more".to_owned(),
-        [one] => one.clone(),
-        [rest @ .., last] => format!("{} or {last}", rest.join(", ")),
-    }
-}
-
-/// The sentences that go like the line up to the mistake.
-fn allowed(words: &[Word], mismatch: &Mismatch, place: Place) -> Vec<String> {
-    sentence::SENTENCES
-        .iter()
-        .filter(|sentence| sentence.places.contains(&place))
-        .filter(|sentence| sentence::fits_up_to(words, sentence) >= mismatch.at)
-        .map(|sentence| sentence::wording(sentence.form))
-        .collect()
-}
-
-/// The closest of `candidates`, when it is close enough to be what was meant.
-#[must_use]
-pub fn nearest<'a>(text: &str, candidates: &[&'a str]) -> Option<&'a str> {
-    let close = (text.chars().count() / 3).max(1);
-    let ranked = candidates
-        .iter()
-        .map(|candidate| (distance(text, candidate), *candidate));
-    ranked
-        .filter(|(edits, _)| *edits <= close)
-        .min_by_key(|(edits, _)| *edits)
-        .map(|(_, it)| it)
-}
-
-/// Edits from one text to the other: insert, delete, replace, swap neighbours.
-fn distance(from: &str, to: &str) -> usize {
-    let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
-    let mut before_last = vec![0; to.len() + 1];
-    let mut last: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.iter().enumerate() {
-        let mut row = vec![i + 1; to.len() + 1];
-        for (j, b) in to.iter().enumerate() {
-            let replaced = last[j] + usize::from(a != b);
-            row[j + 1] = replaced.min(last[j + 1] + 1).min(row[j] + 1);
-            if i > 0 && j > 0 && *a == to[j - 1] && from[i - 1] == *b {
-                row[j + 1] = row[j + 1].min(before_last[j - 1] + 1);
-            }
-        }
-        before_last = std::mem::replace(&mut last, row);
-    }
-    last[to.len()]
 }

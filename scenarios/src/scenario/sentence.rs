@@ -1,12 +1,11 @@
 //! Every sentence that a scenario file may contain, in one table.
 //!
-//! Owns: the wording, where each sentence may stand, and how words are matched against it.
-//! Always holds: a line that matches no sentence is refused at the first word that fits none.
-//! Deliberately does not know: whether a sentence makes sense where the story has got to.
+//! Owns: the wording, where each sentence may stand, and what it becomes.
+//! Always holds: what is not in the table cannot be said.
+//! Deliberately does not know: how words are matched against it ([`super::matching`]), and whether
+//! a sentence makes sense where the story has got to.
 
-use super::{
-    Action, Cluster, EtcdVersion, Expectation, MAX_SIZE, Span, Traffic, Volumes, words::Word,
-};
+use super::{Action, Cluster, Expectation, Span, Traffic, Volumes, slot::Value};
 
 /// The part of the file that a line stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,20 +43,8 @@ pub struct Sentence {
     pub places: &'static [Place],
     /// What it means, in one line.
     pub meaning: &'static str,
-    make: fn(&[Value]) -> Option<Statement>,
-}
-
-/// A value that filled a slot.
-#[derive(Clone, Debug)]
-pub enum Value {
-    /// A whole number.
-    Number(u32),
-    /// A length of time.
-    Span(Span),
-    /// A version of etcd.
-    Version(EtcdVersion),
-    /// A name or a title.
-    Text(String),
+    /// What it becomes with these values; `None` if they are not those of its slots.
+    pub(super) make: fn(&[Value]) -> Option<Statement>,
 }
 
 use Place::{End, Heading, Step};
@@ -212,185 +199,6 @@ fn timed(values: &[Value], make: fn(u32, Span) -> Expectation) -> Option<Stateme
 #[expect(clippy::unnecessary_wraps, reason = "the shape that the table wants")]
 fn expect(expectation: Expectation) -> Option<Statement> {
     Some(Statement::Expect(expectation))
-}
-
-/// Why a line is no sentence.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mismatch {
-    /// Index of the first word that fits nothing; the number of words when the line ends too soon.
-    pub at: usize,
-    /// What could stand there.
-    pub expected: Vec<String>,
-    /// The words that could stand there literally, for "did you mean".
-    pub literals: Vec<&'static str>,
-    /// Why the word is not the value that it should be.
-    pub reason: Option<String>,
-}
-
-/// Finds the sentence that the words are.
-///
-/// # Errors
-/// When none that may stand at `place` fits.
-pub fn read(words: &[Word], place: Place) -> Result<Statement, Mismatch> {
-    let mut best = Mismatch {
-        at: 0,
-        expected: Vec::new(),
-        literals: Vec::new(),
-        reason: None,
-    };
-    for sentence in SENTENCES
-        .iter()
-        .filter(|sentence| sentence.places.contains(&place))
-    {
-        match fit(words, sentence) {
-            Ok(values) => {
-                if let Some(statement) = (sentence.make)(&values) {
-                    return Ok(statement);
-                }
-            }
-            Err(mismatch) => best = further(best, mismatch),
-        }
-    }
-    Err(best)
-}
-
-/// Keeps the mismatch that came further; of equals, joins what they expected.
-fn further(mut best: Mismatch, other: Mismatch) -> Mismatch {
-    match other.at.cmp(&best.at) {
-        std::cmp::Ordering::Less => best,
-        std::cmp::Ordering::Greater => other,
-        std::cmp::Ordering::Equal => {
-            for text in other.expected {
-                if !best.expected.contains(&text) {
-                    best.expected.push(text);
-                }
-            }
-            best.literals.extend(other.literals);
-            best.reason = best.reason.or(other.reason);
-            best
-        }
-    }
-}
-
-/// How many words from the first on fit the sentence.
-#[must_use]
-pub fn fits_up_to(words: &[Word], sentence: &Sentence) -> usize {
-    fit(words, sentence).map_or_else(|mismatch| mismatch.at, |_| words.len())
-}
-
-fn fit(words: &[Word], sentence: &Sentence) -> Result<Vec<Value>, Mismatch> {
-    let mut values = Vec::new();
-    let mut at = 0;
-    for part in sentence.form.split(' ') {
-        let word = words.get(at);
-        if let Some(slot) = part
-            .strip_prefix('<')
-            .and_then(|rest| rest.strip_suffix('>'))
-        {
-            let filled = word.map(|word| fill(slot, word));
-            match filled {
-                Some(Ok(value)) => values.push(value),
-                other => {
-                    let reason = other.and_then(Result::err);
-                    let expected = vec![describe(slot).to_owned()];
-                    return Err(Mismatch {
-                        at,
-                        expected,
-                        literals: Vec::new(),
-                        reason,
-                    });
-                }
-            }
-        } else if !word.is_some_and(|word| !word.quoted && part.split('|').any(|p| p == word.text))
-        {
-            let literals: Vec<&str> = part.split('|').collect();
-            let expected = literals
-                .iter()
-                .take(1)
-                .map(|text| format!("`{text}`"))
-                .collect();
-            return Err(Mismatch {
-                at,
-                expected,
-                literals,
-                reason: None,
-            });
-        }
-        at += 1;
-    }
-    if at < words.len() {
-        let expected = vec!["the end of the line".to_owned()];
-        return Err(Mismatch {
-            at,
-            expected,
-            literals: Vec::new(),
-            reason: None,
-        });
-    }
-    Ok(values)
-}
-
-fn fill(slot: &str, word: &Word) -> Result<Value, String> {
-    let text = word.text.as_str();
-    if word.quoted != (slot == "title") {
-        let how = if word.quoted {
-            "without quotes"
-        } else {
-            "in double quotes"
-        };
-        return Err(format!("{} is written {how}", describe(slot)));
-    }
-    match slot {
-        "size" => number(text, 0, MAX_SIZE),
-        "rate" => number(text, 0, 10_000),
-        "keys" => number(text, 1, 10_000),
-        "duration" => text.parse().map(Value::Span),
-        "version" => text.parse().map(Value::Version),
-        "name" => name(text),
-        "title" => title(text),
-        _ => Err(format!(
-            "the table of sentences has an unknown slot `{slot}`"
-        )),
-    }
-}
-
-fn number(text: &str, least: u32, most: u32) -> Result<Value, String> {
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = digits.then(|| text.parse::<u32>().ok()).flatten();
-    match number.filter(|number| (least..=most).contains(number)) {
-        Some(number) => Ok(Number(number)),
-        None => Err(format!("`{text}` is not a number from {least} to {most}")),
-    }
-}
-
-fn name(text: &str) -> Result<Value, String> {
-    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    let fine = text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text.chars().all(inner)
-        && !text.ends_with('-')
-        && text.len() <= 45;
-    fine.then(|| Text(text.to_owned())).ok_or_else(|| {
-        format!("`{text}` is not a name: a-z, 0-9 and `-`, a letter first, 45 characters at most")
-    })
-}
-
-fn title(text: &str) -> Result<Value, String> {
-    let fine = !text.trim().is_empty() && text.trim() == text;
-    fine.then(|| Text(text.to_owned()))
-        .ok_or_else(|| "a title has at least one character, and no blanks around it".to_owned())
-}
-
-fn describe(slot: &str) -> &'static str {
-    match slot {
-        "size" => "a number of members",
-        "rate" => "a number per second",
-        "keys" => "a number of keys",
-        "duration" => "a duration",
-        "version" => "a version of etcd",
-        "name" => "a name",
-        "title" => "a title",
-        _ => "a value",
-    }
 }
 
 /// A form as people write it: `expect SIZE members within DURATION`.
