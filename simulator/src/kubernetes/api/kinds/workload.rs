@@ -84,7 +84,10 @@ pub(super) fn validate_stateful_set(set: &Value) -> Vec<Cause> {
     let strategy = &spec["updateStrategy"];
     if !["RollingUpdate", "OnDelete"].contains(&strategy["type"].as_str().unwrap_or_default()) {
         let rolling = &strategy["rollingUpdate"];
-        let shown = format!("{{\"Type\":{},\"RollingUpdate\":{rolling}}}", strategy["type"]);
+        let shown = format!(
+            "{{\"Type\":{},\"RollingUpdate\":{rolling}}}",
+            strategy["type"]
+        );
         let why = "must be 'RollingUpdate' or 'OnDelete'";
         causes.push(Cause::invalid("spec.updateStrategy", shown, why));
     }
