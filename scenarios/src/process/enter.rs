@@ -91,25 +91,46 @@ fn supervise() -> io::Result<ExitCode> {
     awaited.thread_block()?;
     let mut child = start_inside()?;
     let command = Pid::from_raw(child.id().cast_signed());
-    let mut asked_to_end = false;
+    let mut asked_to_end = None;
     loop {
         let signal = awaited.wait()?;
         if let Some(status) = child.try_wait()? {
-            return Ok(exit_code(status));
+            return Ok(exit_code(status, asked_to_end));
         }
         match signal {
             Signal::SIGCHLD => {}
-            // Who calls twice means it; and the first process of a namespace ignores every
-            // signal that it has no handler for.
-            _ if asked_to_end => kill(command, Signal::SIGKILL)?,
+            // Who calls twice means it.
+            _ if asked_to_end.is_some() => kill(command, Signal::SIGKILL)?,
             signal => {
-                kill(command, signal)?;
-                asked_to_end = true;
-                // No thread could sleep instead: there can be none after a process namespace was made.
-                alarm::set(GRACE_SECONDS);
+                asked_to_end = Some(signal);
+                end(command, signal)?;
             }
         }
     }
+}
+
+/// Lets the command end in its own way if it has one, within a time limit. As the first process of
+/// its namespace it would not even notice a signal that it has no handler for.
+fn end(command: Pid, signal: Signal) -> nix::Result<()> {
+    if !handles(command, signal) {
+        return kill(command, Signal::SIGKILL);
+    }
+    // No thread could sleep instead: there can be none after a process namespace was made.
+    alarm::set(GRACE_SECONDS);
+    kill(command, signal)
+}
+
+fn handles(process: Pid, signal: Signal) -> bool {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    caught(&status).is_some_and(|mask| mask >> (signal as i32 - 1) & 1 == 1)
+}
+
+/// The signals that a process has handlers for, one bit each.
+fn caught(status: &str) -> Option<u64> {
+    let mask = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigCgt:"))?;
+    u64::from_str_radix(mask.trim(), 16).ok()
 }
 
 fn start_inside() -> io::Result<Child> {
@@ -122,10 +143,36 @@ fn start_inside() -> io::Result<Child> {
         .spawn()
 }
 
-/// As a shell tells it: 128 and the signal for a process that was killed.
-fn exit_code(status: ExitStatus) -> ExitCode {
-    let code = status
-        .code()
-        .unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
-    ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))
+/// As a shell tells it: 128 and the signal for a process that a signal ended, which is the one
+/// that was asked for even when it took more to end it.
+fn exit_code(status: ExitStatus, asked_to_end: Option<Signal>) -> ExitCode {
+    let killed = status
+        .signal()
+        .map(|signal| asked_to_end.map_or(signal, |asked| asked as i32));
+    let code = status.code().or(killed.map(|signal| 128 + signal));
+    ExitCode::from(
+        code.and_then(|code| u8::try_from(code).ok())
+            .unwrap_or(u8::MAX),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn handled_signals_are_read_from_the_process_status() {
+        let status = "Name:\tx\nSigIgn:\t0000000000001000\nSigCgt:\t0000000000004002\n";
+        assert_eq!(caught(status), Some(1 << (15 - 1) | 1 << (2 - 1)));
+        assert_eq!(caught("Name:\tx\n"), None);
+    }
+
+    #[test]
+    fn a_command_that_had_to_be_killed_ended_by_the_signal_it_was_asked_with() {
+        let shown = |status, asked| format!("{:?}", exit_code(ExitStatus::from_raw(status), asked));
+        let code = |code: u8| format!("{:?}", ExitCode::from(code));
+        assert_eq!(shown(9, Some(Signal::SIGTERM)), code(143));
+        assert_eq!(shown(9, None), code(137));
+        assert_eq!(shown(7 << 8, Some(Signal::SIGTERM)), code(7));
+    }
 }

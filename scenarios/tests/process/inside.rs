@@ -4,7 +4,10 @@ use std::{fs, io::Write, time::Duration};
 
 use scenarios::process::Enclosure;
 use simulator::kubernetes::runtime::{ContainerRuntime, Signal};
-use tokio::time::{sleep, timeout};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::{sleep, timeout},
+};
 
 use crate::cluster::{Cluster, PATIENCE, client};
 
@@ -16,6 +19,7 @@ pub(crate) async fn run(name: &str, enclosure: &Enclosure) {
         "faults" => faults(enclosure).await,
         "image" => image(enclosure).await,
         "linger" => linger(enclosure).await,
+        "polite" => polite().await,
         "exit-7" => std::process::exit(7),
         other => panic!("no case {other}"),
     }
@@ -210,7 +214,20 @@ async fn linger(enclosure: &Enclosure) {
     for member in members {
         cluster.healthy(member).await;
     }
+    say_ready();
+    std::future::pending::<()>().await;
+}
+
+/// Ends when it is asked to, but not at once.
+async fn polite() {
+    let mut asked = signal(SignalKind::terminate()).unwrap();
+    say_ready();
+    asked.recv().await;
+    sleep(Duration::from_millis(100)).await;
+    std::process::exit(5);
+}
+
+fn say_ready() {
     println!("ready");
     std::io::stdout().flush().unwrap();
-    std::future::pending::<()>().await;
 }

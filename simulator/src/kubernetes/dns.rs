@@ -118,10 +118,20 @@ impl Zone {
             answer.rotate_left(first);
             self.asked += 1;
         }
-        let ttl = if answer.is_empty() { self.negative_ttl } else { self.ttl };
+        let ttl = if answer.is_empty() {
+            self.negative_ttl
+        } else {
+            self.ttl
+        };
         if ttl > SignedDuration::ZERO {
             let until = now + ttl;
-            self.cache.insert(name, Cached { until, answer: answer.clone() });
+            self.cache.insert(
+                name,
+                Cached {
+                    until,
+                    answer: answer.clone(),
+                },
+            );
         }
         answer
     }

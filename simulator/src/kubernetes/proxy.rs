@@ -97,7 +97,10 @@ impl Proxy {
         let turn = self.turns.entry(SocketAddr::new(ip, port)).or_insert(0);
         let index = *turn % endpoints.len();
         *turn += 1;
-        endpoints.into_iter().nth(index).map_or(Route::Refused, Route::To)
+        endpoints
+            .into_iter()
+            .nth(index)
+            .map_or(Route::Refused, Route::To)
     }
 
     /// The endpoint for a new connection to this address, if it is a service's that has one.

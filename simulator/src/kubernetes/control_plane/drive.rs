@@ -11,7 +11,10 @@ use tokio::sync::Notify;
 use super::{ControlPlane, lock};
 use crate::{
     clock::Clock,
-    kubernetes::{api::{ApiError, ApiServer, LogRequest, LogSource}, runtime::ContainerRuntime},
+    kubernetes::{
+        api::{ApiError, ApiServer, LogRequest, LogSource},
+        runtime::ContainerRuntime,
+    },
     trace::Trace,
 };
 
@@ -65,9 +68,17 @@ pub async fn drive(
 pub fn logs(plane: Arc<Mutex<ControlPlane>>, runtime: Shared) -> LogSource {
     Box::new(move |request: &LogRequest| {
         let runs = lock(&plane).runs(&request.namespace, &request.pod, &request.container);
-        let run = if request.previous { runs.previous } else { runs.latest };
+        let run = if request.previous {
+            runs.previous
+        } else {
+            runs.latest
+        };
         let Some(run) = run else {
-            let what = if request.previous { "previous terminated container" } else { "container" };
+            let what = if request.previous {
+                "previous terminated container"
+            } else {
+                "container"
+            };
             let (pod, container) = (&request.pod, &request.container);
             let why = format!("{what} {container:?} in pod {pod:?} not found");
             return Err(ApiError::bad_request(why));

@@ -286,15 +286,22 @@ fn controllers(
         entry(Box::new(Protection), timings.controller),
         entry(Box::new(Endpoints), timings.endpoints),
         entry(Box::new(Disruption), timings.controller),
-        entry(Box::new(NodeLifecycle::new(timings, silent)), timings.controller),
-        entry(Box::new(Garbage::default()), timings.garbage),
+        entry(
+            Box::new(NodeLifecycle::new(timings, silent)),
+            timings.controller,
+        ),
+        entry(Box::<Garbage>::default(), timings.garbage),
         entry(Box::new(Namespaces), timings.controller),
         entry(Box::new(Unmodelled), timings.controller),
     ];
     loops.push(Loop {
         controller: Box::new(Scheduler::default()),
         queue: Queue::default(),
-        recorder: Recorder::new("default-scheduler", "default-scheduler-simulated", Style::Series),
+        recorder: Recorder::new(
+            "default-scheduler",
+            "default-scheduler-simulated",
+            Style::Series,
+        ),
         manager: "kube-scheduler",
         delay: timings.scheduler,
     });

@@ -90,11 +90,7 @@ fn covers(budget: &Value, pod: &Value) -> bool {
 }
 
 /// How many pods there should be, and how many of them healthy.
-fn expected(
-    api: &ApiServer,
-    budget: &Value,
-    pods: &[Arc<Value>],
-) -> Result<(i64, i64), String> {
+fn expected(api: &ApiServer, budget: &Value, pods: &[Arc<Value>]) -> Result<(i64, i64), String> {
     let spec = &budget["spec"];
     if let Some(least) = spec["minAvailable"].as_i64() {
         let count = i64::try_from(pods.len()).unwrap_or(i64::MAX);
@@ -106,7 +102,10 @@ fn expected(
     }
     if !spec["maxUnavailable"].is_null() {
         let scale = scale(api, pods)?;
-        return Ok((scale, (scale - portion(&spec["maxUnavailable"], scale)).max(0)));
+        return Ok((
+            scale,
+            (scale - portion(&spec["maxUnavailable"], scale)).max(0),
+        ));
     }
     Ok((0, 0))
 }
@@ -174,7 +173,11 @@ fn status(
         budget["status"]["expectedPods"].as_i64().unwrap_or(0),
         budget["status"]["desiredHealthy"].as_i64().unwrap_or(0),
     ));
-    let allowed = if counted && expected > 0 { (healthy - desired).max(0) } else { 0 };
+    let allowed = if counted && expected > 0 {
+        (healthy - desired).max(0)
+    } else {
+        0
+    };
     let (reason, holds) = match (counted, allowed) {
         (false, _) => ("SyncFailed", "False"),
         (_, 0) => ("InsufficientPods", "False"),

@@ -18,9 +18,7 @@ use super::{
     object::{Key, Meta, Owner, remove_finalizer},
     queue::{Again, Controller},
 };
-use crate::kubernetes::api::{
-    ApiError, ApiServer, Changed, DeleteOptions, Propagation, Resource,
-};
+use crate::kubernetes::api::{ApiError, ApiServer, Changed, DeleteOptions, Propagation, Resource};
 
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
@@ -42,9 +40,18 @@ impl Controller for Garbage {
         let owners = object.owners();
         self.index(change, &this, &owners);
         if change.deleted {
-            let mut keys: Vec<Key> = self.dependents.remove(object.uid()).into_iter().flatten().collect();
+            let mut keys: Vec<Key> = self
+                .dependents
+                .remove(object.uid())
+                .into_iter()
+                .flatten()
+                .collect();
             // An owner that waits for its dependents may go on now.
-            keys.extend(owners.iter().filter_map(|owner| waiting_owner(api, object, owner)));
+            keys.extend(
+                owners
+                    .iter()
+                    .filter_map(|owner| waiting_owner(api, object, owner)),
+            );
             return keys;
         }
         let ends = object.has_finalizer(FOREGROUND) || object.has_finalizer(ORPHAN);
@@ -81,7 +88,10 @@ impl Garbage {
         }
         if !change.deleted {
             for owner in owners {
-                self.dependents.entry(owner.uid.clone()).or_default().insert(this.clone());
+                self.dependents
+                    .entry(owner.uid.clone())
+                    .or_default()
+                    .insert(this.clone());
             }
         }
     }
@@ -154,7 +164,9 @@ impl Garbage {
         let left = self.dependents_of(cluster.api(), object.uid());
         let blocked = left.iter().any(|(_, dependent)| {
             let owners = dependent.owners();
-            owners.iter().any(|owner| owner.uid == object.uid() && owner.blocks_deletion)
+            owners
+                .iter()
+                .any(|owner| owner.uid == object.uid() && owner.blocks_deletion)
         });
         if blocked {
             return Ok(());
@@ -189,12 +201,18 @@ fn release(
 
 /// A key that names the resource too: owners and dependents are of any kind.
 fn qualified(resource_id: &str, object: &Value) -> Key {
-    Key::new(object.namespace(), &format!("{resource_id} {}", object.name()))
+    Key::new(
+        object.namespace(),
+        &format!("{resource_id} {}", object.name()),
+    )
 }
 
 fn find(api: &ApiServer, key: &Key) -> Option<(Arc<Resource>, Arc<Value>)> {
     let (id, name) = key.name.split_once(' ')?;
-    let resource = api.resources().into_iter().find(|resource| resource.id == id)?;
+    let resource = api
+        .resources()
+        .into_iter()
+        .find(|resource| resource.id == id)?;
     let object = api.get(&resource, &key.namespace, name)?;
     Some((resource, object))
 }
@@ -206,10 +224,17 @@ fn owner_of(
     owner: &Owner,
 ) -> Result<Option<Arc<Value>>, ApiError> {
     let Some(resource) = api.resource_of_kind(&owner.api_version, &owner.kind) else {
-        let why = format!("no kind {} in {} to look for the owner", owner.kind, owner.api_version);
+        let why = format!(
+            "no kind {} in {} to look for the owner",
+            owner.kind, owner.api_version
+        );
         return Err(ApiError::new(500, "", why));
     };
-    let namespace = if resource.namespaced { dependent.namespace() } else { "" };
+    let namespace = if resource.namespaced {
+        dependent.namespace()
+    } else {
+        ""
+    };
     let found = api.get(&resource, namespace, &owner.name);
     Ok(found.filter(|found| found.uid() == owner.uid))
 }

@@ -28,7 +28,8 @@ impl Controller for Namespaces {
         }
         let namespace = change.object.namespace();
         let emptying = || {
-            api.get(&NAMESPACES, "", namespace).is_some_and(|found| found.is_terminating())
+            api.get(&NAMESPACES, "", namespace)
+                .is_some_and(|found| found.is_terminating())
         };
         if change.deleted && !namespace.is_empty() && emptying() {
             vec![Key::new("", namespace)]

@@ -66,7 +66,10 @@ impl Controller for NodeLifecycle {
             return vec![Key::of(&change.object)];
         }
         // A pod matters when its node evicts or is gone.
-        let node = change.is_of(&PODS).then(|| pods::node(&change.object)).flatten();
+        let node = change
+            .is_of(&PODS)
+            .then(|| pods::node(&change.object))
+            .flatten();
         let evicts = |node: &str| {
             let found = api.get(&NODES, "", node);
             found.is_none_or(|found| found.items("/spec/taints").iter().any(evicts))
@@ -120,7 +123,9 @@ impl NodeLifecycle {
 
 fn on(cluster: &Cluster, node: &str) -> Vec<Arc<Value>> {
     let all = cluster.list(&PODS, None);
-    all.into_iter().filter(|pod| pods::node(pod) == Some(node)).collect()
+    all.into_iter()
+        .filter(|pod| pods::node(pod) == Some(node))
+        .collect()
 }
 
 fn remove(cluster: &mut Cluster, pod: &Value) -> Result<(), ApiError> {
@@ -129,7 +134,9 @@ fn remove(cluster: &mut Cluster, pod: &Value) -> Result<(), ApiError> {
         uid: Some(pod.uid().to_owned()),
         ..DeleteOptions::default()
     };
-    cluster.delete_with(&PODS, pod.namespace(), pod.name(), &options).map(drop)
+    cluster
+        .delete_with(&PODS, pod.namespace(), pod.name(), &options)
+        .map(drop)
 }
 
 /// Writes that a node is no longer heard of, and that its pods are not ready.
@@ -142,7 +149,9 @@ fn lose(cluster: &mut Cluster, node: &Value) -> Result<(), ApiError> {
     let mut lost = node.clone();
     let mut conditions = lost.items("/status/conditions").to_vec();
     for kind in ["Ready", "MemoryPressure", "DiskPressure", "PIDPressure"] {
-        let heartbeat = node.condition(kind).map(|entry| entry["lastHeartbeatTime"].clone());
+        let heartbeat = node
+            .condition(kind)
+            .map(|entry| entry["lastHeartbeatTime"].clone());
         let condition = json!({
             "type": kind, "status": "Unknown", "reason": "NodeStatusUnknown",
             "message": "Kubelet stopped posting node status.", "lastHeartbeatTime": heartbeat,
@@ -179,10 +188,30 @@ fn regain(cluster: &mut Cluster, node: &Value) -> Result<(), ApiError> {
     let mut well = node.clone();
     let mut conditions = well.items("/status/conditions").to_vec();
     for (kind, status, reason, message) in [
-        ("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
-        ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
-        ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
-        ("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
+        (
+            "MemoryPressure",
+            "False",
+            "KubeletHasSufficientMemory",
+            "kubelet has sufficient memory available",
+        ),
+        (
+            "DiskPressure",
+            "False",
+            "KubeletHasNoDiskPressure",
+            "kubelet has no disk pressure",
+        ),
+        (
+            "PIDPressure",
+            "False",
+            "KubeletHasSufficientPID",
+            "kubelet has sufficient PID available",
+        ),
+        (
+            "Ready",
+            "True",
+            "KubeletReady",
+            "kubelet is posting ready status",
+        ),
     ] {
         let condition = json!({
             "type": kind, "status": status, "reason": reason, "message": message,
@@ -202,11 +231,17 @@ fn taint(cluster: &mut Cluster, name: &str) -> Result<(), ApiError> {
     let Some(node) = cluster.get(&NODES, "", name) else {
         return Ok(());
     };
-    let unreachable = node.condition("Ready").is_some_and(|entry| entry["status"] == "Unknown");
+    let unreachable = node
+        .condition("Ready")
+        .is_some_and(|entry| entry["status"] == "Unknown");
     let wanted = [
         (UNREACHABLE, "NoSchedule", unreachable),
         (UNREACHABLE, "NoExecute", unreachable),
-        (UNSCHEDULABLE, "NoSchedule", node["spec"]["unschedulable"] == true),
+        (
+            UNSCHEDULABLE,
+            "NoSchedule",
+            node["spec"]["unschedulable"] == true,
+        ),
     ];
     let mut taints = node.items("/spec/taints").to_vec();
     for (key, effect, wanted) in wanted {
@@ -238,7 +273,11 @@ fn evict(cluster: &mut Cluster, name: &str) -> Result<Again, ApiError> {
     let Some(node) = cluster.get(&NODES, "", name) else {
         return Ok(Again::No);
     };
-    let taints: Vec<&Value> = node.items("/spec/taints").iter().filter(|taint| evicts(taint)).collect();
+    let taints: Vec<&Value> = node
+        .items("/spec/taints")
+        .iter()
+        .filter(|taint| evicts(taint))
+        .collect();
     if taints.is_empty() {
         return Ok(Again::No);
     }
@@ -261,7 +300,11 @@ fn evict(cluster: &mut Cluster, name: &str) -> Result<Again, ApiError> {
 }
 
 fn evict_pod(cluster: &mut Cluster, pod: &Value) -> Result<(), ApiError> {
-    let message = format!("Marking for deletion Pod {}/{}", pod.namespace(), pod.name());
+    let message = format!(
+        "Marking for deletion Pod {}/{}",
+        pod.namespace(),
+        pod.name()
+    );
     cluster.event(pod, "TaintManagerEviction", &message);
     let mut marked = pod.clone();
     let mut conditions = marked.items("/status/conditions").to_vec();
@@ -272,7 +315,9 @@ fn evict_pod(cluster: &mut Cluster, pod: &Value) -> Result<(), ApiError> {
     set_condition(&mut conditions, condition, cluster.now());
     marked["status"]["conditions"] = conditions.into();
     cluster.update_status(&PODS, marked)?;
-    cluster.delete_named(&PODS, pod.namespace(), pod.name()).map(drop)
+    cluster
+        .delete_named(&PODS, pod.namespace(), pod.name())
+        .map(drop)
 }
 
 /// When the pod has to go for these taints; never when it tolerates them for good.

@@ -208,10 +208,12 @@ impl Kubelets {
     /// The runs of a container of the pod that has, or had last, this name.
     #[must_use]
     pub fn runs(&self, namespace: &str, pod: &str, container: &str) -> Runs {
-        let named = |worker: &&PodWorker| {
-            worker.pod.namespace() == namespace && worker.pod.name() == pod
-        };
-        let workers = self.nodes.values().flat_map(|kubelet| kubelet.pods.values());
+        let named =
+            |worker: &&PodWorker| worker.pod.namespace() == namespace && worker.pod.name() == pod;
+        let workers = self
+            .nodes
+            .values()
+            .flat_map(|kubelet| kubelet.pods.values());
         let found = workers
             .filter(named)
             .max_by_key(|worker| !worker.removed)

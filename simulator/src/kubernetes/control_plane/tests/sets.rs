@@ -15,7 +15,9 @@ use crate::kubernetes::{
 fn three() -> World {
     let mut world = World::new();
     world.create_set(3, |_| {});
-    world.until("three ready pods", |world| world.ready_replicas("demo") == 3);
+    world.until("three ready pods", |world| {
+        world.ready_replicas("demo") == 3
+    });
     world
 }
 
@@ -23,9 +25,15 @@ fn three() -> World {
 fn a_parallel_set_of_three_with_volumes_is_ready_in_two_to_three_seconds() {
     let mut world = World::new();
     world.create_set(3, |_| {});
-    let took = world.until("three ready pods", |world| world.ready_replicas("demo") == 3);
+    let took = world.until("three ready pods", |world| {
+        world.ready_replicas("demo") == 3
+    });
     let millis = took.as_millis();
-    assert!((1_000..3_100).contains(&millis), "{millis} ms:\n{}", world.log.join("\n"));
+    assert!(
+        (1_000..3_100).contains(&millis),
+        "{millis} ms:\n{}",
+        world.log.join("\n")
+    );
     assert_eq!(world.names(&PODS), ["demo-0", "demo-1", "demo-2"]);
     let claims = world.names(&PERSISTENT_VOLUME_CLAIMS);
     assert_eq!(claims, ["data-demo-0", "data-demo-1", "data-demo-2"]);
@@ -86,8 +94,12 @@ fn a_calm_cluster_is_not_written_to() {
 #[test]
 fn an_ordered_set_starts_one_pod_after_the_other() {
     let mut world = World::new();
-    world.create_set(3, |set| set["spec"]["podManagementPolicy"] = "OrderedReady".into());
-    world.until("a second pod", |world| world.find(&PODS, "demo-1").is_some());
+    world.create_set(3, |set| {
+        set["spec"]["podManagementPolicy"] = "OrderedReady".into()
+    });
+    world.until("a second pod", |world| {
+        world.find(&PODS, "demo-1").is_some()
+    });
     assert!(world.ready("demo-0"));
     assert!(world.find(&PODS, "demo-2").is_none());
     world.until("all", |world| world.ready_replicas("demo") == 3);
@@ -96,15 +108,26 @@ fn an_ordered_set_starts_one_pod_after_the_other() {
 #[test]
 fn scaling_down_removes_the_highest_ordinals_and_keeps_their_claims() {
     let mut world = three();
-    world.edit(&STATEFUL_SETS, "demo", |set| set["spec"]["replicas"] = 1.into());
+    world.edit(&STATEFUL_SETS, "demo", |set| {
+        set["spec"]["replicas"] = 1.into()
+    });
     let took = world.until("one pod", |world| world.names(&PODS) == ["demo-0"]);
     assert!(took.as_millis() < 2_000, "{took:?}");
     assert_eq!(world.names(&PERSISTENT_VOLUME_CLAIMS).len(), 3);
     assert_eq!(world.runtime.sandboxes.len(), 1);
-    assert!(world.has_event("demo", "SuccessfulDelete", "delete Pod demo-2 in StatefulSet demo successful"));
+    assert!(world.has_event(
+        "demo",
+        "SuccessfulDelete",
+        "delete Pod demo-2 in StatefulSet demo successful"
+    ));
 
-    let before = world.get(&PERSISTENT_VOLUME_CLAIMS, "data-demo-2").text("/spec/volumeName").to_owned();
-    world.edit(&STATEFUL_SETS, "demo", |set| set["spec"]["replicas"] = 3.into());
+    let before = world
+        .get(&PERSISTENT_VOLUME_CLAIMS, "data-demo-2")
+        .text("/spec/volumeName")
+        .to_owned();
+    world.edit(&STATEFUL_SETS, "demo", |set| {
+        set["spec"]["replicas"] = 3.into()
+    });
     world.until("three again", |world| world.ready_replicas("demo") == 3);
     let after = world.get(&PERSISTENT_VOLUME_CLAIMS, "data-demo-2");
     assert_eq!(after.text("/spec/volumeName"), before);
@@ -120,11 +143,15 @@ fn claims_go_with_scaled_pods_when_the_set_says_so() {
     world.until("two ready pods", |world| world.ready_replicas("demo") == 2);
     let claim = world.get(&PERSISTENT_VOLUME_CLAIMS, "data-demo-1");
     let volume = claim.text("/spec/volumeName").to_owned();
-    world.edit(&STATEFUL_SETS, "demo", |set| set["spec"]["replicas"] = 1.into());
+    world.edit(&STATEFUL_SETS, "demo", |set| {
+        set["spec"]["replicas"] = 1.into()
+    });
     world.until("the claim gone", |world| {
         world.names(&PERSISTENT_VOLUME_CLAIMS) == ["data-demo-0"]
     });
-    world.until("the volume gone", |world| world.find(&PERSISTENT_VOLUMES, &volume).is_none());
+    world.until("the volume gone", |world| {
+        world.find(&PERSISTENT_VOLUMES, &volume).is_none()
+    });
     world.run_millis(100);
     assert_eq!(world.runtime.deleted_volumes, [volume]);
 }
@@ -135,7 +162,9 @@ fn a_deleted_pod_comes_back_under_its_name_on_its_volume_with_another_address() 
     let before = world.get(&PODS, "demo-1");
     world.delete(&PODS, "demo-1");
     world.until("a new pod", |world| {
-        world.find(&PODS, "demo-1").is_some_and(|pod| pod.uid() != before.uid())
+        world
+            .find(&PODS, "demo-1")
+            .is_some_and(|pod| pod.uid() != before.uid())
     });
     world.until("it is ready", |world| world.ready("demo-1"));
     let after = world.get(&PODS, "demo-1");
@@ -152,7 +181,10 @@ fn an_on_delete_set_changes_a_pod_only_when_it_is_deleted() {
     });
     world.run_seconds(5);
     let set = world.get(&STATEFUL_SETS, "demo");
-    assert_ne!(set["status"]["updateRevision"], set["status"]["currentRevision"]);
+    assert_ne!(
+        set["status"]["updateRevision"],
+        set["status"]["currentRevision"]
+    );
     assert_eq!(set["status"]["updatedReplicas"].as_i64().unwrap_or(0), 0);
     assert_eq!(world.names(&CONTROLLER_REVISIONS).len(), 2);
     world.delete(&PODS, "demo-2");
@@ -161,27 +193,51 @@ fn an_on_delete_set_changes_a_pod_only_when_it_is_deleted() {
         .api
         .list(&PODS, Some("default"))
         .iter()
-        .map(|pod| pod.text("/spec/containers/0/image").rsplit(':').next().unwrap().to_owned())
+        .map(|pod| {
+            pod.text("/spec/containers/0/image")
+                .rsplit(':')
+                .next()
+                .unwrap()
+                .to_owned()
+        })
         .collect();
     assert_eq!(images, ["v3.5.21", "v3.5.21", "v3.6.16"]);
-    assert_eq!(world.get(&STATEFUL_SETS, "demo")["status"]["updatedReplicas"], 1);
+    assert_eq!(
+        world.get(&STATEFUL_SETS, "demo")["status"]["updatedReplicas"],
+        1
+    );
 }
 
 #[test]
 fn a_rolling_update_goes_from_the_highest_ordinal_down_and_then_is_current() {
     let mut world = World::new();
-    world.create_set(3, |set| set["spec"]["updateStrategy"] = json!({"type": "RollingUpdate"}));
-    world.until("three ready pods", |world| world.ready_replicas("demo") == 3);
+    world.create_set(3, |set| {
+        set["spec"]["updateStrategy"] = json!({"type": "RollingUpdate"})
+    });
+    world.until("three ready pods", |world| {
+        world.ready_replicas("demo") == 3
+    });
     let image = "/spec/template/spec/containers/0/image";
     world.edit(&STATEFUL_SETS, "demo", |set| {
         *set.pointer_mut(image).unwrap() = "quay.io/coreos/etcd:v3.6.16".into();
+    });
+    let before = world.get(&STATEFUL_SETS, "demo")["status"]["updateRevision"].clone();
+    world.until("the update seen", |world| {
+        world.get(&STATEFUL_SETS, "demo")["status"]["updateRevision"] != before
     });
     world.until("the update done", |world| {
         let status = &world.get(&STATEFUL_SETS, "demo")["status"];
         status["updatedReplicas"] == 3 && status["currentRevision"] == status["updateRevision"]
     });
-    let deletes: Vec<_> = world.log.iter().filter(|line| line.contains("controller delete pod")).collect();
-    let order: Vec<_> = deletes.iter().map(|line| line.rsplit('/').next().unwrap()).collect();
+    let deletes: Vec<_> = world
+        .log
+        .iter()
+        .filter(|line| line.contains("controller delete pod"))
+        .collect();
+    let order: Vec<_> = deletes
+        .iter()
+        .map(|line| line.rsplit('/').next().unwrap())
+        .collect();
     assert_eq!(order, ["demo-2", "demo-1", "demo-0"]);
 }
 
@@ -205,12 +261,19 @@ fn a_new_set_adopts_claims_that_are_there_and_pods_that_nobody_owns() {
         ..Default::default()
     };
     world.delete_with(&STATEFUL_SETS, "demo", &orphan);
-    world.until("the set gone", |world| world.find(&STATEFUL_SETS, "demo").is_none());
+    world.until("the set gone", |world| {
+        world.find(&STATEFUL_SETS, "demo").is_none()
+    });
     assert!(world.get(&PODS, "demo-0").owners().is_empty());
     world.create(&STATEFUL_SETS, set(3));
-    world.until("three ready pods", |world| world.ready_replicas("demo") == 3);
+    world.until("three ready pods", |world| {
+        world.ready_replicas("demo") == 3
+    });
     assert_eq!(world.get(&PODS, "demo-0").uid(), pod.uid());
-    assert_eq!(world.get(&PERSISTENT_VOLUME_CLAIMS, "data-demo-0").uid(), claim.uid());
+    assert_eq!(
+        world.get(&PERSISTENT_VOLUME_CLAIMS, "data-demo-0").uid(),
+        claim.uid()
+    );
     assert_eq!(world.get(&PODS, "demo-0").owners().len(), 1);
     assert_eq!(world.names(&SERVICES), ["demo"]);
 }

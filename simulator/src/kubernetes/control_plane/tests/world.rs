@@ -44,7 +44,10 @@ pub(super) struct Scripted {
 
 impl Scripted {
     fn pod_name(&self, uid: &str) -> String {
-        self.sandboxes.get(uid).map(|sandbox| sandbox.name.clone()).unwrap_or_default()
+        self.sandboxes
+            .get(uid)
+            .map(|sandbox| sandbox.name.clone())
+            .unwrap_or_default()
     }
 
     fn now(&self) -> Timestamp {
@@ -53,14 +56,19 @@ impl Scripted {
 
     /// Has the container of a pod end now.
     pub(super) fn exit(&mut self, pod: &str, code: i32) {
-        let found = self.running.iter().find(|(_, (uid, _))| self.pod_name(uid) == pod);
+        let found = self
+            .running
+            .iter()
+            .find(|(_, (uid, _))| self.pod_name(uid) == pod);
         let id = *found.unwrap().0;
         let now = self.now();
         self.exits.insert((now, id), code);
     }
 
     pub(super) fn runs(&self, pod: &str) -> bool {
-        self.running.values().any(|(uid, _)| self.pod_name(uid) == pod)
+        self.running
+            .values()
+            .any(|(uid, _)| self.pod_name(uid) == pod)
     }
 }
 
@@ -68,26 +76,38 @@ impl ContainerRuntime for Scripted {
     fn create_sandbox(&mut self, sandbox: &Sandbox) -> Result<IpAddr, StartFailed> {
         self.next += 1;
         assert!(
-            self.sandboxes.insert(sandbox.uid.clone(), sandbox.clone()).is_none(),
+            self.sandboxes
+                .insert(sandbox.uid.clone(), sandbox.clone())
+                .is_none(),
             "one sandbox for one pod"
         );
         Ok(format!("10.244.0.{}", self.next).parse().unwrap())
     }
 
     fn remove_sandbox(&mut self, pod_uid: &str) {
-        assert!(!self.running.values().any(|(uid, _)| uid == pod_uid), "containers have ended");
-        assert!(self.sandboxes.remove(pod_uid).is_some(), "there was a sandbox");
+        assert!(
+            !self.running.values().any(|(uid, _)| uid == pod_uid),
+            "containers have ended"
+        );
+        assert!(
+            self.sandboxes.remove(pod_uid).is_some(),
+            "there was a sandbox"
+        );
     }
 
     fn start(&mut self, pod_uid: &str, container: &Container) -> Result<ContainerId, StartFailed> {
         assert!(self.sandboxes.contains_key(pod_uid), "there is a sandbox");
         if !container.image.contains("etcd") {
             let message = format!("{}: not found", container.image);
-            return Err(StartFailed { reason: "ErrImagePull".to_owned(), message });
+            return Err(StartFailed {
+                reason: "ErrImagePull".to_owned(),
+                message,
+            });
         }
         self.next += 1;
         let id = ContainerId(self.next);
-        self.running.insert(id, (pod_uid.to_owned(), container.clone()));
+        self.running
+            .insert(id, (pod_uid.to_owned(), container.clone()));
         self.started.push(container.clone());
         Ok(id)
     }
@@ -116,7 +136,11 @@ impl ContainerRuntime for Scripted {
         let now = self.now();
         self.probes.entry(pod.clone()).or_default().push(now);
         let result = self.answers.get(&pod).cloned().unwrap_or(Ok(200));
-        self.seen.push(Observation::Probed { container, token, result });
+        self.seen.push(Observation::Probed {
+            container,
+            token,
+            result,
+        });
     }
 
     fn observe(&mut self) -> Vec<Observation> {
@@ -128,7 +152,11 @@ impl ContainerRuntime for Scripted {
             }
             let code = entry.remove();
             if self.running.remove(&container).is_some() {
-                self.seen.push(Observation::Exited { container, code, at });
+                self.seen.push(Observation::Exited {
+                    container,
+                    code,
+                    at,
+                });
             }
         }
         std::mem::take(&mut self.seen)
@@ -156,7 +184,10 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new() -> Self {
-        Self::with(Options { seed: 7, ..Options::default() })
+        Self::with(Options {
+            seed: 7,
+            ..Options::default()
+        })
     }
 
     pub(super) fn with(options: Options) -> Self {
@@ -213,7 +244,10 @@ impl World {
             }
             self.run_millis(10);
         }
-        panic!("{what} did not happen in 10 minutes:\n{}", self.log.join("\n"));
+        panic!(
+            "{what} did not happen in 10 minutes:\n{}",
+            self.log.join("\n")
+        );
     }
 
     pub(super) fn create(&mut self, resource: &Resource, mut object: Value) -> Arc<Value> {
@@ -226,19 +260,27 @@ impl World {
     pub(super) fn edit(&mut self, resource: &Resource, name: &str, edit: impl FnOnce(&mut Value)) {
         let mut object = (*self.get(resource, name)).clone();
         edit(&mut object);
-        self.api.update(self.now, "test", resource, "", object).unwrap();
+        self.api
+            .update(self.now, "test", resource, "", object)
+            .unwrap();
     }
 
     pub(super) fn delete(&mut self, resource: &Resource, name: &str) {
-        self.delete_with(resource, name, &DeleteOptions {
-            propagation: Some(Propagation::Background),
-            ..DeleteOptions::default()
-        });
+        self.delete_with(
+            resource,
+            name,
+            &DeleteOptions {
+                propagation: Some(Propagation::Background),
+                ..DeleteOptions::default()
+            },
+        );
     }
 
     pub(super) fn delete_with(&mut self, resource: &Resource, name: &str, options: &DeleteOptions) {
         let namespace = if resource.namespaced { "default" } else { "" };
-        self.api.delete(self.now, "test", resource, namespace, name, options).unwrap();
+        self.api
+            .delete(self.now, "test", resource, namespace, name, options)
+            .unwrap();
     }
 
     pub(super) fn find(&self, resource: &Resource, name: &str) -> Option<Arc<Value>> {
@@ -258,11 +300,14 @@ impl World {
     }
 
     pub(super) fn ready(&self, pod: &str) -> bool {
-        self.find(&PODS, pod).is_some_and(|pod| pod.condition_is_true("Ready"))
+        self.find(&PODS, pod)
+            .is_some_and(|pod| pod.condition_is_true("Ready"))
     }
 
     pub(super) fn ready_replicas(&self, set: &str) -> i64 {
-        self.get(&STATEFUL_SETS, set)["status"]["readyReplicas"].as_i64().unwrap_or(0)
+        self.get(&STATEFUL_SETS, set)["status"]["readyReplicas"]
+            .as_i64()
+            .unwrap_or(0)
     }
 
     /// Events about an object: reason and message, with how often.
@@ -273,14 +318,19 @@ impl World {
             .filter(|event| event.text("/involvedObject/name") == name)
             .map(|event| {
                 let count = event["count"].as_i64().unwrap_or(1);
-                (event.text("/reason").to_owned(), event.text("/message").to_owned(), count)
+                (
+                    event.text("/reason").to_owned(),
+                    event.text("/message").to_owned(),
+                    count,
+                )
             })
             .collect()
     }
 
     pub(super) fn has_event(&self, name: &str, reason: &str, message: &str) -> bool {
         let all = self.events(name);
-        all.iter().any(|(found, text, _)| found == reason && text.contains(message))
+        all.iter()
+            .any(|(found, text, _)| found == reason && text.contains(message))
     }
 
     /// A headless service and a set with a volume for each pod.

@@ -69,7 +69,11 @@ pub(super) fn subsets(service: &Value, pods: &[Arc<Value>]) -> Vec<Value> {
         if let Some(hostname) = hostname(service, pod) {
             address["hostname"] = hostname.into();
         }
-        let list = if publish_all || pods::is_ready(pod) { &mut ready } else { &mut unready };
+        let list = if publish_all || pods::is_ready(pod) {
+            &mut ready
+        } else {
+            &mut unready
+        };
         list.insert(ip.to_owned(), address);
     }
     if ready.is_empty() && unready.is_empty() {
@@ -160,7 +164,11 @@ mod tests {
 
     #[test]
     fn a_slice_lists_all_addresses_and_says_who_is_ready() {
-        let pods = [pod("a", "10.0.0.1", true), pod("b", "10.0.0.2", false), pod("c", "", true)];
+        let pods = [
+            pod("a", "10.0.0.1", true),
+            pod("b", "10.0.0.2", false),
+            pod("c", "", true),
+        ];
         let listed = slice_endpoints(&service("peers", false), &pods);
         assert_eq!(listed.len(), 2);
         assert_eq!(listed[0]["conditions"]["ready"], true);
@@ -177,12 +185,26 @@ mod tests {
 
     #[test]
     fn a_service_that_publishes_all_counts_unready_and_leaving_pods_as_ready() {
-        let pods = [pod("a", "10.0.0.1", false), terminating(&pod("b", "10.0.0.2", true))];
+        let pods = [
+            pod("a", "10.0.0.1", false),
+            terminating(&pod("b", "10.0.0.2", true)),
+        ];
         let listed = slice_endpoints(&service("peers", true), &pods);
-        assert!(listed.iter().all(|endpoint| endpoint["conditions"]["ready"] == true));
-        assert_eq!(subsets(&service("peers", true), &pods)[0]["addresses"][1]["ip"], "10.0.0.2");
+        assert!(
+            listed
+                .iter()
+                .all(|endpoint| endpoint["conditions"]["ready"] == true)
+        );
+        assert_eq!(
+            subsets(&service("peers", true), &pods)[0]["addresses"][1]["ip"],
+            "10.0.0.2"
+        );
         let listed = slice_endpoints(&service("peers", false), &pods);
-        assert!(listed.iter().all(|endpoint| endpoint["conditions"]["ready"] == false));
+        assert!(
+            listed
+                .iter()
+                .all(|endpoint| endpoint["conditions"]["ready"] == false)
+        );
         assert_eq!(listed[1]["conditions"]["serving"], true);
     }
 }

@@ -22,8 +22,10 @@ use crate::kubernetes::api::{
 };
 
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
-const SLICE_MANAGER: (&str, &str) =
-    ("endpointslice.kubernetes.io/managed-by", "endpointslice-controller.k8s.io");
+const SLICE_MANAGER: (&str, &str) = (
+    "endpointslice.kubernetes.io/managed-by",
+    "endpointslice-controller.k8s.io",
+);
 const ENDPOINTS_MANAGER: (&str, &str) =
     ("endpoints.kubernetes.io/managed-by", "endpoint-controller");
 const HEADLESS: &str = "service.kubernetes.io/headless";
@@ -44,7 +46,10 @@ impl Controller for Endpoints {
         }
         if change.is_of(&ENDPOINT_SLICES) {
             let service = object.label(SERVICE_NAME);
-            return service.map(|name| Key::new(object.namespace(), name)).into_iter().collect();
+            return service
+                .map(|name| Key::new(object.namespace(), name))
+                .into_iter()
+                .collect();
         }
         if !change.is_of(&PODS) || !matters(change) {
             return Vec::new();
@@ -79,7 +84,9 @@ impl Controller for Endpoints {
 }
 
 fn has_selector(service: &Value) -> bool {
-    service["spec"]["selector"].as_object().is_some_and(|pairs| !pairs.is_empty())
+    service["spec"]["selector"]
+        .as_object()
+        .is_some_and(|pairs| !pairs.is_empty())
 }
 
 fn selected(service: &Value, pod: &Value) -> bool {
@@ -96,7 +103,13 @@ fn matters(change: &Changed) -> bool {
         let ready = pod.condition_is_true("Ready");
         let ip = pod["status"]["podIP"].clone();
         let phase = pod["status"]["phase"].clone();
-        (ready, ip, phase, pod.is_terminating(), pod["metadata"]["labels"].clone())
+        (
+            ready,
+            ip,
+            phase,
+            pod.is_terminating(),
+            pod["metadata"]["labels"].clone(),
+        )
     };
     seen(previous) != seen(&change.object)
 }

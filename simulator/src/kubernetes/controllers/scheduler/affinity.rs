@@ -22,15 +22,18 @@ pub(super) struct Placed {
 /// Whether the node has the labels that the pod demands.
 pub(super) fn suits(pod: &Value, node: &Value) -> bool {
     let labels = &node["metadata"]["labels"];
-    let required = &pod["spec"]["affinity"]["nodeAffinity"]
-        ["requiredDuringSchedulingIgnoredDuringExecution"];
+    let required =
+        &pod["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
     matches_all(&pod["spec"]["nodeSelector"], labels)
         && (required.is_null() || any_term(required, node))
 }
 
 /// Whether a node is one that a selector of terms means: all of a term, any of the terms.
 pub(super) fn any_term(selector: &Value, node: &Value) -> bool {
-    selector.items("/nodeSelectorTerms").iter().any(|term| term_holds(term, node))
+    selector
+        .items("/nodeSelectorTerms")
+        .iter()
+        .any(|term| term_holds(term, node))
 }
 
 fn term_holds(term: &Value, node: &Value) -> bool {
@@ -38,8 +41,12 @@ fn term_holds(term: &Value, node: &Value) -> bool {
     let labels = &node["metadata"]["labels"];
     let (by_label, by_field) = (term.items("/matchExpressions"), term.items("/matchFields"));
     (!by_label.is_empty() || !by_field.is_empty())
-        && by_label.iter().all(|expression| expression_holds(expression, labels))
-        && by_field.iter().all(|expression| expression_holds(expression, &fields))
+        && by_label
+            .iter()
+            .all(|expression| expression_holds(expression, labels))
+        && by_field
+            .iter()
+            .all(|expression| expression_holds(expression, &fields))
 }
 
 /// Whether the pods that are there allow the pod on this node, by its own and by their rules.
@@ -50,15 +57,21 @@ pub(super) fn apart(pod: &Value, node: &Value, placed: &[Placed]) -> bool {
     };
     placed.iter().all(|near| {
         let theirs = required(&near.pod, "podAntiAffinity");
-        !own.iter().any(|term| clashes(term, pod, &near.pod, &near.node))
-            && !theirs.iter().any(|term| clashes(term, &near.pod, pod, &near.node))
+        !own.iter()
+            .any(|term| clashes(term, pod, &near.pod, &near.node))
+            && !theirs
+                .iter()
+                .any(|term| clashes(term, &near.pod, pod, &near.node))
     })
 }
 
 /// Whether the pods that the pod demands to be near are near.
 pub(super) fn together(pod: &Value, node: &Value, placed: &[Placed]) -> bool {
     required(pod, "podAffinity").iter().all(|term| {
-        let mut meant_pods = placed.iter().filter(|near| meant(term, pod, &near.pod)).peekable();
+        let mut meant_pods = placed
+            .iter()
+            .filter(|near| meant(term, pod, &near.pod))
+            .peekable();
         // The first of a group that wants to be with itself may go anywhere.
         let first = meant_pods.peek().is_none() && meant(term, pod, pod);
         first || meant_pods.any(|near| same_domain(term, node, &near.node))
@@ -69,7 +82,9 @@ pub(super) fn together(pod: &Value, node: &Value, placed: &[Placed]) -> bool {
 pub(super) fn preference(pod: &Value, node: &Value, placed: &[Placed]) -> i64 {
     let affinity = &pod["spec"]["affinity"];
     let preferred = |kind: &str| {
-        affinity[kind].items("/preferredDuringSchedulingIgnoredDuringExecution").iter()
+        affinity[kind]
+            .items("/preferredDuringSchedulingIgnoredDuringExecution")
+            .iter()
     };
     let weight = |term: &Value| term["weight"].as_i64().unwrap_or(0);
     let by_node: i64 = preferred("nodeAffinity")
@@ -97,7 +112,9 @@ fn required<'a>(pod: &'a Value, kind: &str) -> &'a [Value] {
 /// Whether a term of the pod `of` means the pod `other`.
 fn meant(term: &Value, of: &Value, other: &Value) -> bool {
     let listed = term.items("/namespaces");
-    let all = term["namespaceSelector"].as_object().is_some_and(serde_json::Map::is_empty);
+    let all = term["namespaceSelector"]
+        .as_object()
+        .is_some_and(serde_json::Map::is_empty);
     let namespace = other.namespace();
     let here = listed.is_empty() && !all && namespace == of.namespace();
     (here || all || listed.iter().any(|name| name == namespace))

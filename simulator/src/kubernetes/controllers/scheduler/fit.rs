@@ -35,9 +35,7 @@ impl fmt::Display for Refusal {
         match self {
             Self::Unschedulable => f.write_str("node(s) were unschedulable"),
             Self::Taint(taint) => write!(f, "node(s) had untolerated taint {{{taint}}}"),
-            Self::NodeAffinity => {
-                f.write_str("node(s) didn't match Pod's node affinity/selector")
-            }
+            Self::NodeAffinity => f.write_str("node(s) didn't match Pod's node affinity/selector"),
             Self::PodAffinity => f.write_str("node(s) didn't match pod affinity rules"),
             Self::PodAntiAffinity => f.write_str("node(s) didn't match pod anti-affinity rules"),
             Self::VolumeAffinity => f.write_str("node(s) had volume node affinity conflict"),
@@ -66,10 +64,13 @@ pub(super) fn claims(cluster: &Cluster, pod: &Value) -> Result<Claims, String> {
             return Err(format!("persistentvolumeclaim {name:?} is being deleted"));
         }
         if claim.text("/status/phase") == "Lost" {
-            return Err(format!("persistentvolumeclaim {name:?} bound to non-existent persistentvolume {:?}", claim.text("/spec/volumeName")));
+            return Err(format!(
+                "persistentvolumeclaim {name:?} bound to non-existent persistentvolume {:?}",
+                claim.text("/spec/volumeName")
+            ));
         }
-        let is_bound = !claim.text("/spec/volumeName").is_empty()
-            && claim.text("/status/phase") == "Bound";
+        let is_bound =
+            !claim.text("/spec/volumeName").is_empty() && claim.text("/status/phase") == "Bound";
         if is_bound {
             bound.push(claim);
         } else if waits_for_consumer(cluster, &claim) {
@@ -82,7 +83,9 @@ pub(super) fn claims(cluster: &Cluster, pod: &Value) -> Result<Claims, String> {
 }
 
 fn waits_for_consumer(cluster: &Cluster, claim: &Value) -> bool {
-    let class = claim["spec"]["storageClassName"].as_str().unwrap_or("standard");
+    let class = claim["spec"]["storageClassName"]
+        .as_str()
+        .unwrap_or("standard");
     cluster
         .get(&STORAGE_CLASSES, "", class)
         .is_some_and(|class| class["volumeBindingMode"] == "WaitForFirstConsumer")
@@ -103,7 +106,10 @@ pub(super) fn refusal(
         return Some(Refusal::Unschedulable);
     }
     let taints = node.items("/spec/taints").iter();
-    if let Some(taint) = taints.into_iter().find(|taint| !tolerations::admits(pod, taint)) {
+    if let Some(taint) = taints
+        .into_iter()
+        .find(|taint| !tolerations::admits(pod, taint))
+    {
         let text = format!("{}: {}", taint.text("/key"), taint.text("/value"));
         return Some(Refusal::Taint(text));
     }
@@ -133,14 +139,18 @@ fn volumes_reach(cluster: &Cluster, node: &Value, claims: &Claims) -> bool {
     };
     let selected = |claim: &Arc<Value>| {
         // A volume is being made for another node: wait for it there.
-        claim.annotation(SELECTED_NODE).is_none_or(|selected| selected == node.name())
+        claim
+            .annotation(SELECTED_NODE)
+            .is_none_or(|selected| selected == node.name())
     };
     claims.bound.iter().all(reached) && claims.unbound.iter().all(selected)
 }
 
 fn resources(pod: &Value, node: &Value, placed: &[Placed]) -> Option<Refusal> {
-    let here: Vec<&Placed> =
-        placed.iter().filter(|near| near.node.name() == node.name()).collect();
+    let here: Vec<&Placed> = placed
+        .iter()
+        .filter(|near| near.node.name() == node.name())
+        .collect();
     let allocatable = &node["status"]["allocatable"];
     let most = allocatable.text("/pods").parse().unwrap_or(110);
     if here.len() >= most {
@@ -161,5 +171,8 @@ fn requested(pod: &Value, what: &str) -> i128 {
         let text = asked.into_iter().find_map(Value::as_str)?;
         quantity::nanos(text)
     };
-    pod.items("/spec/containers").iter().filter_map(amount).sum()
+    pod.items("/spec/containers")
+        .iter()
+        .filter_map(amount)
+        .sum()
 }

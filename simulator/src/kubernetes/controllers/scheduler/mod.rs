@@ -53,13 +53,22 @@ impl Controller for Scheduler {
                     previous["spec"] == object["spec"]
                         && previous["metadata"]["labels"] == object["metadata"]["labels"]
                 });
-                return if noted { Vec::new() } else { vec![Key::of(object)] };
+                return if noted {
+                    Vec::new()
+                } else {
+                    vec![Key::of(object)]
+                };
             }
             self.misfits.remove(object.uid());
             let leaves = change.deleted || pods::is_finished(object);
             return if leaves { waiting(api) } else { Vec::new() };
         }
-        let matters = [&NODES, &PERSISTENT_VOLUME_CLAIMS, &PERSISTENT_VOLUMES, &STORAGE_CLASSES];
+        let matters = [
+            &NODES,
+            &PERSISTENT_VOLUME_CLAIMS,
+            &PERSISTENT_VOLUMES,
+            &STORAGE_CLASSES,
+        ];
         if matters.iter().any(|resource| change.is_of(resource)) {
             return waiting(api);
         }
@@ -70,7 +79,9 @@ impl Controller for Scheduler {
         let Some(pod) = cluster.get(&PODS, &key.namespace, &key.name) else {
             return Ok(Again::No);
         };
-        let scheduler = pod["spec"]["schedulerName"].as_str().unwrap_or("default-scheduler");
+        let scheduler = pod["spec"]["schedulerName"]
+            .as_str()
+            .unwrap_or("default-scheduler");
         let done = pods::node(&pod).is_some() || pod.is_terminating() || pods::is_finished(&pod);
         if done || scheduler != "default-scheduler" {
             return Ok(Again::No);
@@ -85,7 +96,10 @@ impl Controller for Scheduler {
         match choose(cluster, &pod) {
             Ok(choice) => place(cluster, &pod, &choice),
             Err(refusal) => {
-                let misfit = self.misfits.entry(pod.uid().to_owned()).or_insert((cluster.now(), 0));
+                let misfit = self
+                    .misfits
+                    .entry(pod.uid().to_owned())
+                    .or_insert((cluster.now(), 0));
                 *misfit = (cluster.now(), misfit.1 + 1);
                 refuse(cluster, &pod, &refusal)?;
                 Ok(Again::No)
@@ -189,8 +203,11 @@ fn bind(cluster: &mut Cluster, pod: &Value, node: &str) -> Result<(), ApiError> 
     set_condition(&mut conditions, condition, cluster.now());
     bound["status"]["conditions"] = conditions.into();
     let bound = cluster.update_part(&PODS, "binding", bound)?;
-    let message =
-        format!("Successfully assigned {}/{} to {node}", pod.namespace(), pod.name());
+    let message = format!(
+        "Successfully assigned {}/{} to {node}",
+        pod.namespace(),
+        pod.name()
+    );
     cluster.event(&bound, "Scheduled", &message);
     Ok(())
 }

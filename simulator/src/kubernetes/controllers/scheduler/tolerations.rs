@@ -9,7 +9,10 @@ use serde_json::Value;
 
 use crate::kubernetes::controllers::object::Meta;
 
-const SILENT: [&str; 2] = ["node.kubernetes.io/unreachable", "node.kubernetes.io/not-ready"];
+const SILENT: [&str; 2] = [
+    "node.kubernetes.io/unreachable",
+    "node.kubernetes.io/not-ready",
+];
 const DEFAULT_SECONDS: i64 = 300;
 
 /// How long a pod stands a taint that evicts.
@@ -32,18 +35,31 @@ pub fn tolerated_for(pod: &Value, taint: &Value) -> Tolerated {
         .filter(|toleration| tolerates(toleration, taint))
         .collect();
     if matching.is_empty() {
-        let silent = taint["key"].as_str().is_some_and(|key| SILENT.contains(&key));
-        return if silent { Tolerated::Seconds(DEFAULT_SECONDS) } else { Tolerated::Never };
+        let silent = taint["key"]
+            .as_str()
+            .is_some_and(|key| SILENT.contains(&key));
+        return if silent {
+            Tolerated::Seconds(DEFAULT_SECONDS)
+        } else {
+            Tolerated::Never
+        };
     }
-    let seconds = matching.iter().filter_map(|toleration| toleration["tolerationSeconds"].as_i64());
-    seconds.min().map_or(Tolerated::Forever, |seconds| Tolerated::Seconds(seconds.max(0)))
+    let seconds = matching
+        .iter()
+        .filter_map(|toleration| toleration["tolerationSeconds"].as_i64());
+    seconds.min().map_or(Tolerated::Forever, |seconds| {
+        Tolerated::Seconds(seconds.max(0))
+    })
 }
 
 /// Whether the pod may be put on a node with this taint.
 #[must_use]
 pub fn admits(pod: &Value, taint: &Value) -> bool {
     taint["effect"] == "PreferNoSchedule"
-        || pod.items("/spec/tolerations").iter().any(|toleration| tolerates(toleration, taint))
+        || pod
+            .items("/spec/tolerations")
+            .iter()
+            .any(|toleration| tolerates(toleration, taint))
 }
 
 fn tolerates(toleration: &Value, taint: &Value) -> bool {
@@ -72,10 +88,16 @@ mod tests {
     #[test]
     fn a_silent_node_is_tolerated_for_300_seconds_unless_the_pod_says_otherwise() {
         let taint = json!({"key": SILENT[0], "effect": "NoExecute"});
-        assert_eq!(tolerated_for(&pod(json!([])), &taint), Tolerated::Seconds(300));
+        assert_eq!(
+            tolerated_for(&pod(json!([])), &taint),
+            Tolerated::Seconds(300)
+        );
         let short = json!([{"key": SILENT[0], "operator": "Exists", "tolerationSeconds": 5}]);
         assert_eq!(tolerated_for(&pod(short), &taint), Tolerated::Seconds(5));
-        assert_eq!(tolerated_for(&pod(json!([{"operator": "Exists"}])), &taint), Tolerated::Forever);
+        assert_eq!(
+            tolerated_for(&pod(json!([{"operator": "Exists"}])), &taint),
+            Tolerated::Forever
+        );
         let other = json!({"key": "gpu", "effect": "NoExecute"});
         assert_eq!(tolerated_for(&pod(json!([])), &other), Tolerated::Never);
     }
@@ -87,7 +109,10 @@ mod tests {
             (json!({"key": "disk", "value": "slow"}), true),
             (json!({"key": "disk", "value": "fast"}), false),
             (json!({"key": "disk", "operator": "Exists"}), true),
-            (json!({"key": "disk", "operator": "Exists", "effect": "NoExecute"}), false),
+            (
+                json!({"key": "disk", "operator": "Exists", "effect": "NoExecute"}),
+                false,
+            ),
             (json!({"operator": "Exists"}), true),
         ] {
             assert_eq!(admits(&pod(json!([toleration])), &taint), fits);

@@ -149,7 +149,9 @@ impl Binder {
 }
 
 fn class_of(claim: &Value) -> &str {
-    claim["spec"]["storageClassName"].as_str().unwrap_or("standard")
+    claim["spec"]["storageClassName"]
+        .as_str()
+        .unwrap_or("standard")
 }
 
 fn new_volume(name: &str, claim: &Value, class: &Value) -> Value {
@@ -179,14 +181,20 @@ fn reference(claim: &Value) -> Value {
 /// The claim that a volume belongs to.
 fn claimant(volume: &Value) -> Option<Key> {
     let reference = volume["spec"]["claimRef"].as_object()?;
-    Some(Key::new(reference["namespace"].as_str()?, reference["name"].as_str()?))
+    Some(Key::new(
+        reference["namespace"].as_str()?,
+        reference["name"].as_str()?,
+    ))
 }
 
 /// Brings claim and volume together, and the claim's status up to date.
 fn bind(cluster: &mut Cluster, claim: &Value, volume: &Value) -> Result<Again, ApiError> {
     let owner = volume.text("/spec/claimRef/uid");
     if !owner.is_empty() && owner != claim.uid() {
-        let message = format!("volume {:?} already bound to a different claim.", volume.name());
+        let message = format!(
+            "volume {:?} already bound to a different claim.",
+            volume.name()
+        );
         cluster.warning(claim, "FailedBinding", &message);
         return Ok(Again::No);
     }
@@ -225,7 +233,10 @@ fn bind(cluster: &mut Cluster, claim: &Value, volume: &Value) -> Result<Again, A
 }
 
 fn amount(quantity_text: &Value) -> i128 {
-    quantity_text.as_str().and_then(quantity::nanos).unwrap_or(0)
+    quantity_text
+        .as_str()
+        .and_then(quantity::nanos)
+        .unwrap_or(0)
 }
 
 fn can_grow(cluster: &Cluster, claim: &Value) -> bool {
@@ -265,11 +276,7 @@ fn reclaim(cluster: &mut Cluster, volume: &Value) -> Result<Again, ApiError> {
     Ok(Again::No)
 }
 
-fn set_phase(
-    cluster: &mut Cluster,
-    volume: &Value,
-    phase: &str,
-) -> Result<Arc<Value>, ApiError> {
+fn set_phase(cluster: &mut Cluster, volume: &Value, phase: &str) -> Result<Arc<Value>, ApiError> {
     let mut changed = volume.clone();
     if volume.text("/status/phase") == phase {
         return Ok(Arc::new(changed));

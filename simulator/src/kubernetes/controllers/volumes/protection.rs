@@ -39,7 +39,9 @@ impl Controller for Protection {
             return vec![Key::of(object)];
         }
         if change.is_of(&PODS) && (change.deleted || pods::is_finished(object)) {
-            return pods::claims(object).map(|name| Key::new(object.namespace(), name)).collect();
+            return pods::claims(object)
+                .map(|name| Key::new(object.namespace(), name))
+                .collect();
         }
         Vec::new()
     }
@@ -72,9 +74,12 @@ fn in_use(cluster: &Cluster, object: &Value, volume: bool) -> bool {
     if volume {
         return object.text("/status/phase") == "Bound";
     }
-    cluster.list(&PODS, Some(object.namespace())).iter().any(|pod| {
-        pods::node(pod).is_some()
-            && !pods::is_finished(pod)
-            && pods::claims(pod).any(|claim| claim == object.name())
-    })
+    cluster
+        .list(&PODS, Some(object.namespace()))
+        .iter()
+        .any(|pod| {
+            pods::node(pod).is_some()
+                && !pods::is_finished(pod)
+                && pods::claims(pod).any(|claim| claim == object.name())
+        })
 }
