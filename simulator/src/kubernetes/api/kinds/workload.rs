@@ -105,7 +105,7 @@ pub(super) fn validate_stateful_set(set: &Value) -> Vec<Cause> {
         "empty selector is invalid for statefulset",
         &mut causes,
     );
-    check_template(spec, &mut causes);
+    check_template(&with_claims_as_volumes(spec), &mut causes);
     for (index, claim) in items(&spec["volumeClaimTemplates"]).enumerate() {
         if claim["metadata"]["name"].as_str().is_none_or(str::is_empty) {
             let at = format!("spec.volumeClaimTemplates[{index}].metadata.name");
@@ -153,6 +153,24 @@ fn check_selector(spec: &Value, empty: &str, causes: &mut Vec<Cause>) {
         let why = "`selector` does not match template `labels`";
         causes.push(Cause::invalid("spec.template.metadata.labels", shown, why));
     }
+}
+
+/// A StatefulSet's containers mount its claims by name, without a volume of that name in the template.
+fn with_claims_as_volumes(spec: &Value) -> Value {
+    let mut spec = spec.clone();
+    let names: Vec<Value> = items(&spec["volumeClaimTemplates"])
+        .map(|claim| claim["metadata"]["name"].clone())
+        .collect();
+    let pod = &mut spec["template"]["spec"];
+    if let (Some(pod), false) = (pod.as_object_mut(), names.is_empty()) {
+        let volumes = pod.entry("volumes").or_insert_with(|| json!([]));
+        if let Some(volumes) = volumes.as_array_mut() {
+            // A claim replaces a volume of the same name when the pod is made.
+            volumes.retain(|volume| !names.contains(&volume["name"]));
+            volumes.extend(names.into_iter().map(|name| json!({"name": name, "emptyDir": {}})));
+        }
+    }
+    spec
 }
 
 fn check_template(spec: &Value, causes: &mut Vec<Cause>) {
