@@ -26,7 +26,9 @@ Exit codes:
    2  liveness: something expected did not come true in time, or did not last
    3  crash: the operator, the world or the run itself ended unexpectedly
    4  nondeterminism: the same seed gave different runs
-  64  bad input: the command line or a scenario file cannot be understood";
+  64  bad input: the command line or a scenario file cannot be understood
+
+With RUST_LOG=info (or debug, or operator=debug) the operator's logs go to standard error.";
 
 /// A command.
 #[derive(Debug, Subcommand)]

@@ -15,6 +15,7 @@ pub mod library;
 pub mod process;
 pub mod report;
 pub mod reproduce;
+pub mod resident;
 pub mod runner;
 pub mod scenario;
 pub mod show;

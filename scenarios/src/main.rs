@@ -6,6 +6,9 @@ use clap::Parser;
 use scenarios::{cli::Cli, commands, report::EXIT_BAD_INPUT};
 
 fn main() -> ExitCode {
+    // A simulation says what is in the way if this comes too late; other commands need it not.
+    let _ = simulator::determinism::prepare_process();
+    show_logs();
     match Cli::try_parse() {
         Ok(cli) => commands::execute(cli),
         Err(error) => {
@@ -17,5 +20,17 @@ fn main() -> ExitCode {
                 ExitCode::SUCCESS
             }
         }
+    }
+}
+
+/// Logs of the operator and the libraries, on standard error, when `RUST_LOG` asks for them.
+/// In virtual time they carry the time of the world.
+fn show_logs() {
+    if let Ok(filter) = tracing_subscriber::EnvFilter::try_from_default_env() {
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+            .with_writer(std::io::stderr)
+            .init();
     }
 }

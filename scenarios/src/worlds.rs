@@ -123,12 +123,7 @@ impl Ground {
         match self {
             Self::Sim => crate::sim::run(request, tell),
             #[cfg(target_os = "linux")]
-            Self::Process { .. } => {
-                let _ = (request, tell);
-                Err(CannotBegin(
-                    "the world `process` is not assembled yet".to_owned(),
-                ))
-            }
+            Self::Process { enclosure, program } => process::run(enclosure, program, request, tell),
         }
     }
 }

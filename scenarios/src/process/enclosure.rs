@@ -15,7 +15,10 @@ use std::{
 
 use nix::{
     mount::{MsFlags, mount},
-    sys::{prctl, signal::Signal},
+    sys::{
+        prctl,
+        signal::{SigSet, Signal},
+    },
 };
 
 use simulator::net::Resolve;
@@ -49,6 +52,10 @@ impl Enclosure {
         if std::process::id() != 1 {
             return Ok(None);
         }
+        // The supervisor blocks signals to wait for them, and children inherit that.
+        SigSet::all()
+            .thread_unblock()
+            .map_err(|errno| CannotEnter::step("hear signals", errno.into()))?;
         die_with(supervisor)?;
         furnish().map(Some)
     }

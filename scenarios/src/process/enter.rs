@@ -10,6 +10,8 @@ use std::{
     env, fs, io,
     os::unix::process::{CommandExt, ExitStatusExt},
     process::{Child, Command, ExitCode, ExitStatus},
+    thread,
+    time::Duration,
 };
 
 use nix::{
@@ -74,12 +76,23 @@ fn leave_the_host() -> Result<(), CannotEnter> {
         }
     }
     let (user, group) = (geteuid(), getegid());
-    unshare(ours | CloneFlags::CLONE_NEWUSER).map_err(CannotEnter::namespaces)?;
+    alone(|| unshare(ours | CloneFlags::CLONE_NEWUSER)).map_err(CannotEnter::namespaces)?;
     // Without this line the kernel does not let an ordinary user write the group map.
     fs::write("/proc/self/setgroups", "deny")
         .and_then(|()| fs::write("/proc/self/uid_map", format!("0 {user} 1")))
         .and_then(|()| fs::write("/proc/self/gid_map", format!("0 {group} 1")))
         .map_err(|source| CannotEnter::step("become root of the new user namespace", source))
+}
+
+/// Tries until this process has no other thread. One that was joined may still be on its way out.
+fn alone(attempt: impl Fn() -> nix::Result<()>) -> nix::Result<()> {
+    for _ in 0..100 {
+        match attempt() {
+            Err(Errno::EINVAL) => thread::sleep(Duration::from_millis(1)),
+            done => return done,
+        }
+    }
+    attempt()
 }
 
 /// Runs this same command inside and stays until it has ended.

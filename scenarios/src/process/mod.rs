@@ -21,6 +21,7 @@ mod network;
 mod permission;
 mod probe;
 mod runtime;
+mod world;
 
 pub use address::own_addresses;
 pub use enclosure::Enclosure;
@@ -29,3 +30,4 @@ pub use etcd_binary::{EtcdBinary, NoEtcd};
 pub use faults::{Cut, Faults, NoSuchPod};
 pub use permission::CannotEnter;
 pub use runtime::ProcessRuntime;
+pub use world::{ProcessWorld, run};

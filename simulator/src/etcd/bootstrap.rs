@@ -68,13 +68,20 @@ pub(super) fn found(own: u64, members: &[PbMember]) -> DataDir {
     }
 }
 
-/// The data dir of a member that joins: everything will come from the leader.
-pub(super) fn join(own: u64, cluster: u64) -> DataDir {
+/// The data dir of a member that joins: everything will come from the leader, who is among those
+/// that it was told of.
+pub(super) fn join(own: u64, cluster: u64, told: &[PbMember]) -> DataDir {
+    let told = told
+        .iter()
+        .map(|member| (member.id, member.peer_ur_ls.clone()))
+        .collect();
+    let identity = Some(Identity {
+        member: own,
+        cluster,
+    });
     DataDir {
-        identity: Some(Identity {
-            member: own,
-            cluster,
-        }),
+        identity,
+        told,
         ..DataDir::default()
     }
 }

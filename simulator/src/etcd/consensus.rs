@@ -101,6 +101,24 @@ impl Consensus {
         self.fix_timeout();
     }
 
+    /// Ticks until this member stands for election; `None` when it never would.
+    pub(super) fn ticks_to_election(&self) -> Option<usize> {
+        let raft = &self.node.raft;
+        if !raft.promotable() {
+            return None;
+        }
+        Some(
+            raft.randomized_election_timeout()
+                .saturating_sub(raft.election_elapsed)
+                .max(1),
+        )
+    }
+
+    /// Starts waiting for the leader anew.
+    pub(super) fn restart_election_timer(&mut self) {
+        self.node.raft.election_elapsed = 0;
+    }
+
     /// Ticks towards an election without ever starting one.
     pub(super) fn skip_ticks(&mut self, ticks: usize) {
         for _ in 0..ticks {

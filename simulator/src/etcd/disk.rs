@@ -34,6 +34,8 @@ pub(super) struct DataDir {
     /// Identity written into the write-ahead log; `None` while there is no log.
     pub(super) identity: Option<Identity>,
     pub(super) log: RaftLog,
+    /// The members that a joining member was told of, with their peer URLs.
+    pub(super) told: BTreeMap<u64, Vec<String>>,
     /// The file of the database grows and only shrinks by defragmentation.
     pub(super) allocated: i64,
     /// The log fails its checksum.

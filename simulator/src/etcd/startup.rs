@@ -111,7 +111,7 @@ async fn start(
 ) -> Result<Arc<Server>, Failed> {
     let peer_ports = listen(process, &config.listen_peer).await?;
     let client_ports = listen(process, &config.listen_client).await?;
-    let (data, told) = data_dir(process, &config, version, &dir).await?;
+    let data = data_dir(process, &config, version, &dir).await?;
     let Some(identity) = data.identity else {
         return Err(format!("data dir {} has no identity", config.data_dir).into());
     };
@@ -120,7 +120,7 @@ async fn start(
     let metrics = config.listen_metrics.clone();
     let (id, cluster) = (identity.member, identity.cluster);
     process.trace(format_args!("is member {id:x} of cluster {cluster:x}"));
-    let unix_millis = process.unix_millis();
+    let (unix_millis, told) = (process.unix_millis(), data.told.clone());
     let beginning = Beginning {
         id,
         version,
@@ -131,7 +131,7 @@ async fn start(
         data,
         state,
     };
-    let member = Member::start(beginning);
+    let member = Member::start(beginning, process.now());
     let peers = Peers::new(Arc::clone(process), id, cluster, told);
     let server = Server::new(Arc::clone(process), member, peers);
     server.start();
@@ -160,13 +160,13 @@ async fn listen(process: &Process, urls: &[Url]) -> Result<Vec<Box<dyn Listener>
     Ok(listeners)
 }
 
-/// The data dir, made if there is none, and the members that a joining member was told of.
+/// The data dir, made if there is none.
 async fn data_dir(
     process: &Process,
     config: &Config,
     version: Version,
     dir: &Dir,
-) -> Result<(DataDir, BTreeMap<u64, Vec<String>>), Failed> {
+) -> Result<DataDir, Failed> {
     let mut data = dir.read();
     if data.corrupt {
         return Err("walpb: crc mismatch".to_owned().into());
@@ -178,7 +178,7 @@ async fn data_dir(
             dir.create(data.clone());
             process.trace("forces a new cluster");
         }
-        return Ok((data, BTreeMap::new()));
+        return Ok(data);
     }
     let wrong = |error| format!("error setting up initial cluster: {error}");
     let cluster = parse_initial_cluster(&config.initial_cluster).map_err(wrong)?;
@@ -198,14 +198,14 @@ async fn data_dir(
         )
         .into());
     }
-    let (data, told) = if config.existing {
+    let data = if config.existing {
         join_existing(process, config, version, &cluster).await?
     } else {
         advertised_as_listed(process, config, own_urls).await?;
-        (found_new(process, config, &cluster).await?, BTreeMap::new())
+        found_new(process, config, &cluster).await?
     };
     dir.create(data.clone());
-    Ok((data, told))
+    Ok(data)
 }
 
 /// A founding member: refuses when a peer says that it was there before.
@@ -237,7 +237,7 @@ async fn join_existing(
     config: &Config,
     version: Version,
     cluster: &BTreeMap<String, Vec<Url>>,
-) -> Result<(DataDir, BTreeMap<u64, Vec<String>>), Failed> {
+) -> Result<DataDir, Failed> {
     let others = remote_urls(cluster, &config.name);
     let Some((existing, cluster_id)) = remote_members(process, &others, MEMBERS_TIMEOUT).await
     else {
@@ -260,12 +260,8 @@ async fn join_existing(
         return Err(format!("no ID for {:?}", config.name).into());
     };
     check_versions(process, config, version, &existing, own).await?;
-    let told = existing
-        .into_iter()
-        .map(|member| (member.id, member.peer_ur_ls))
-        .collect();
     process.trace(format_args!("joins cluster {cluster_id:x}"));
-    Ok((join(own, cluster_id), told))
+    Ok(join(own, cluster_id, &existing))
 }
 
 /// The ID of each name, by peer URLs: the same text, or the same addresses behind other names.

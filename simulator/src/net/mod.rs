@@ -8,6 +8,7 @@
 mod contract;
 mod hosts;
 mod loopback;
+mod outside;
 mod sim;
 mod stream;
 
@@ -20,6 +21,7 @@ use std::{
 };
 
 pub use loopback::LoopbackNet;
+pub use outside::Outside;
 pub use sim::{Latency, Leftover, SimNet, SimNetOptions};
 pub use stream::{Io, Stream};
 

@@ -51,6 +51,15 @@ pub fn write(path: &Path, address: SocketAddr) -> Result<(), KubeconfigFailed> {
     fs::write(path, content(address)).map_err(failed)
 }
 
+/// Removes the kubeconfig that [`write`] wrote: it leads nowhere any more.
+pub fn remove(path: &Path) {
+    let ours = fs::read_to_string(path).is_ok_and(|present| present.starts_with(MARK));
+    if ours {
+        // Who cannot remove it finds out that nobody answers there.
+        let _ = fs::remove_file(path);
+    }
+}
+
 fn content(address: SocketAddr) -> String {
     format!(
         "{MARK}

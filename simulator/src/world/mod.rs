@@ -16,11 +16,15 @@ mod operator;
 mod simulated;
 
 use std::{
+    future::Future,
     io,
     sync::{Arc, Mutex},
 };
 
-use tokio::{sync::Notify, task::JoinHandle};
+use tokio::{
+    sync::{Notify, watch},
+    task::AbortHandle,
+};
 
 pub use self::{
     calls::{Calls, Counter},
@@ -102,7 +106,9 @@ struct Inner {
     api_host: HostId,
     plane: Arc<Mutex<ControlPlane>>,
     runtime: control_plane::Shared,
-    driver: JoinHandle<()>,
+    driver: AbortHandle,
+    /// Closed when the driver has ended.
+    driven: watch::Receiver<()>,
 }
 
 impl Drop for Inner {
@@ -143,7 +149,7 @@ impl World {
         let api = Arc::new(Mutex::new(api));
         let api_host = ground.net.add_host("kube-apiserver")?;
         names.set(API_SERVER, ground.net.ip(api_host));
-        let driver = tokio::spawn(control_plane::drive(
+        let (driver, driven) = watched(control_plane::drive(
             Arc::clone(&api),
             Arc::clone(&plane),
             Arc::clone(&runtime),
@@ -159,12 +165,19 @@ impl World {
             plane,
             runtime,
             driver,
+            driven,
         };
         let world = Self {
             inner: Arc::new(inner),
         };
         world.start_api_server().await?;
         Ok(world)
+    }
+
+    /// Waits until the control plane has ended by itself, which is a bug.
+    pub async fn broken(&self) {
+        let mut driven = self.inner.driven.clone();
+        while driven.changed().await.is_ok() {}
     }
 
     /// The network that everything is on.
@@ -221,4 +234,14 @@ impl World {
     ) -> Result<etcd_client::Client, etcd_client::Error> {
         clients::dial_etcd(self.connector(from), host, port, counter).await
     }
+}
+
+/// Spawns a task; the receiver closes when it ends, also by a panic.
+fn watched(task: impl Future<Output = ()> + Send + 'static) -> (AbortHandle, watch::Receiver<()>) {
+    let (alive, ended) = watch::channel(());
+    let task = tokio::spawn(async move {
+        let _alive = alive;
+        task.await;
+    });
+    (task.abort_handle(), ended)
 }

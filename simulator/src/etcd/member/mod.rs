@@ -1,12 +1,13 @@
 //! One member: consensus, applied state and requests in progress, as a synchronous machine.
 //!
-//! Owns: everything a member knows and decides. Inputs are ticks, messages, links going up and
+//! Owns: everything a member knows and decides. Inputs are time, messages, links going up and
 //! down, and requests, each with the time; outputs are [`Effects`].
 //! Always holds: a request is answered at most once, and with [`Failure::Stopped`] when the member
 //! stops first; nothing is done after it has stopped.
 //! Deliberately does not know: sockets, tasks, how long the network takes.
 
 mod apply;
+mod beats;
 mod periodic;
 mod reads;
 mod reconfigure;
@@ -28,6 +29,7 @@ use super::{
     state::{Applied, State},
     version::{Quirks, Version},
 };
+use beats::Beats;
 use periodic::Leases;
 use reads::Reads;
 
@@ -54,7 +56,7 @@ pub(super) struct Member {
     next_request: u64,
     reads: Reads,
     leases: Leases,
-    ticks: u64,
+    beats: Beats,
     leadership: Leadership,
     effects: Effects,
     /// A sync has been announced and has not ended.
@@ -121,7 +123,7 @@ pub(super) struct Beginning {
 
 impl Member {
     /// Starts a member whose state has been replayed up to its log's commit index.
-    pub(super) fn start(beginning: Beginning) -> Self {
+    pub(super) fn start(beginning: Beginning, now: Duration) -> Self {
         let Beginning {
             id,
             version,
@@ -141,7 +143,7 @@ impl Member {
         let snapshot_at = position(data.log.snapshot_taken()).0;
         let members = state.members.conf_state();
         let raft = Consensus::start(id, data.log, members, applied, pace, seed, dir.clone());
-        let leases = Leases::new(&config);
+        let (leases, heartbeat) = (Leases::new(&config), config.heartbeat);
         Self {
             id,
             version,
@@ -157,7 +159,7 @@ impl Member {
             next_request: first_request(id, unix_millis),
             reads: Reads::default(),
             leases,
-            ticks: 0,
+            beats: Beats::new(heartbeat, now),
             leadership: Leadership::default(),
             effects: Effects::default(),
             syncing: false,
@@ -248,6 +250,7 @@ impl Member {
         if self.stopped {
             return;
         }
+        self.heard(&message, now);
         if let Err(Panic::LogLost { commit, last }) = self.raft.step(message) {
             self.stop(End::LogLost { commit, last });
             return;
@@ -268,13 +271,20 @@ impl Member {
 
     /// A stream from a peer is up.
     pub(super) fn link_up(&mut self, peer: u64, version: Version, now: Duration) {
+        self.beats.busy(now);
         let since = self.links.get(&peer).map_or(now, |link| link.since);
         self.links.insert(peer, Link { since, version });
     }
 
     /// The stream from a peer is broken.
-    pub(super) fn link_down(&mut self, peer: u64) {
-        self.links.remove(&peer);
+    pub(super) fn link_down(&mut self, peer: u64, now: Duration) {
+        if self.links.remove(&peer).is_none() {
+            return;
+        }
+        self.beats.busy(now);
+        if peer == self.leader() {
+            self.leader_fell_silent(now);
+        }
     }
 
     /// A message could not be sent.
@@ -327,8 +337,9 @@ impl Member {
         }
     }
 
-    fn perform(&mut self, output: Output, now: Duration) {
+    fn perform(&mut self, mut output: Output, now: Duration) {
         self.note_leadership(now);
+        self.thin_out(&mut output.messages, now);
         self.effects.messages.extend(output.messages);
         if let Some(snapshot) = &output.snapshot {
             self.install(snapshot, now);

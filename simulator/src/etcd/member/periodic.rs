@@ -2,7 +2,7 @@
 //!
 //! Owns: ticks, the cluster version, and the expiry of leases.
 //! Always holds: only a leader decides versions and lets leases expire, and both through the log.
-//! Deliberately does not know: who calls [`Member::tick`], as long as it is once per heartbeat.
+//! Deliberately does not know: when ticks are due; see [`super::beats`].
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -14,26 +14,24 @@ use crate::etcd::{
 };
 
 /// How often the leader looks at the members' versions, and at leases.
-const VERSIONS_EVERY: Duration = Duration::from_secs(4);
+pub(super) const VERSIONS_EVERY: Duration = Duration::from_secs(4);
 const LEASES_EVERY: Duration = Duration::from_millis(500);
 /// Until the members' versions are known, the cluster is taken to be this old.
 const OLDEST: Version = Version::new(3, 0, 0);
 
 impl Member {
     /// A heartbeat interval has passed.
-    pub(in crate::etcd) fn tick(&mut self, now: Duration) {
-        if self.stopped {
-            return;
+    pub(super) fn tick(&mut self, now: Duration) {
+        if self.counts(now) {
+            self.raft.tick();
         }
-        self.ticks += 1;
-        self.raft.tick();
         self.tend_reads(now);
         self.waiting.retain(|_, asked| !asked.is_closed());
         if self.is_leader() {
-            if self.is_due(VERSIONS_EVERY) {
+            if self.beats.is_due(VERSIONS_EVERY) {
                 self.decide_cluster_version();
             }
-            if self.is_due(LEASES_EVERY) {
+            if self.beats.is_due(LEASES_EVERY) {
                 self.revoke_expired(now);
             }
         }
@@ -76,11 +74,6 @@ impl Member {
         let granted = *self.state.leases.get(&id).ok_or(Failure::LeaseNotFound)?;
         self.leases.start(id, granted, now);
         Ok(granted)
-    }
-
-    fn is_due(&self, every: Duration) -> bool {
-        let ticks = every.as_millis() / self.config.heartbeat.as_millis().max(1);
-        u128::from(self.ticks) % ticks.max(1) == 0
     }
 
     /// The cluster is of the oldest member's version, and never goes back.

@@ -90,6 +90,10 @@ impl Member {
         answer
     }
 
+    pub(super) fn has_reads(&self) -> bool {
+        !self.reads.waiting.is_empty()
+    }
+
     /// Forgets reads that nobody waits for, and asks again for those that wait too long.
     pub(super) fn tend_reads(&mut self, now: Duration) {
         self.reads.waiting.retain(|_, read| !read.asked.is_closed());

@@ -1,4 +1,4 @@
-//! Members driven by hand: messages take 1 ms, syncs what the disk says, ticks 100 ms.
+//! Members driven by hand: messages take 1 ms, syncs what the disk says.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -89,7 +89,7 @@ impl World {
             data,
             state,
         };
-        self.members.insert(id, Member::start(beginning));
+        self.members.insert(id, Member::start(beginning, self.now));
         self.down.remove(&id);
         for other in self.up() {
             self.link(id, other);
@@ -108,9 +108,10 @@ impl World {
     fn crash(&mut self, id: u64) {
         self.members.remove(&id);
         self.down.insert(id);
+        let now = self.now;
         self.members
             .values_mut()
-            .for_each(|member| member.link_down(id));
+            .for_each(|member| member.link_down(id, now));
     }
 
     fn restart(&mut self, id: u64) {
@@ -138,26 +139,15 @@ impl World {
             let Some(member) = self.members.get_mut(&id) else {
                 continue;
             };
+            member.pass_time(when);
             match event {
-                Event::Tick(_) => member.tick(when),
+                Event::Tick(_) => {}
                 Event::Synced(_) => member.synced(when),
                 Event::Deliver(message) => member.step(message, when),
             }
-            if matches!(self.queue.last_key_value(), _) && !self.ended.contains_key(&id) {
-                self.settle(id);
-            }
+            self.settle(id);
         }
         self.now = until;
-        for id in self.up() {
-            let ticking = self
-                .queue
-                .values()
-                .any(|event| matches!(event, Event::Tick(i) if *i == id));
-            assert!(
-                ticking || self.ended.contains_key(&id),
-                "{id:x} does not tick"
-            );
-        }
     }
 
     fn settle(&mut self, id: u64) {
@@ -176,9 +166,10 @@ impl World {
         if let Some(end) = effects.end {
             self.ended.insert(id, end);
         }
-        let ticks = |event: &Event| matches!(event, Event::Tick(other) if *other == id);
-        if !self.queue.values().any(ticks) {
-            self.at(now + 100 * MS, Event::Tick(id));
+        if let Some(wake) = self.members.get_mut(&id).map(Member::next_wake) {
+            let ticks = |event: &Event| matches!(event, Event::Tick(other) if *other == id);
+            self.queue.retain(|_, event| !ticks(event));
+            self.at(wake.max(now), Event::Tick(id));
         }
     }
 
@@ -251,7 +242,7 @@ impl World {
         };
         let answer = self.change(through, &Change::Add(member));
         let cluster = self.members[&through].state().cluster;
-        self.boot(id, join(id, cluster));
+        self.boot(id, join(id, cluster, &[]));
         (id, answer)
     }
 
@@ -449,7 +440,7 @@ fn a_follower_that_lost_its_log_panics_as_etcd_does() {
         .expect("members")
         .state()
         .cluster;
-    world.boot(victim, join(victim, cluster));
+    world.boot(victim, join(victim, cluster, &[]));
     world.run(Duration::from_secs(1));
     assert!(
         matches!(world.ended.get(&victim), Some(End::LogLost { last: 0, .. })),

@@ -84,6 +84,9 @@ fn refuse(server: &Arc<Server>, question: &Question) -> Option<Said> {
         )
     });
     if question.cluster != cluster {
+        if !server.peers().turn_away(question.cluster) {
+            return Some(Said::OtherCluster);
+        }
         let (ours, theirs) = (format!("{cluster:x}"), format!("{:x}", question.cluster));
         let fields = [
             ("local-member-cluster-id", &*ours),

@@ -43,7 +43,7 @@ pub(super) async fn keep_stream(
         for url in urls.iter().cycle() {
             let again_at = Instant::now() + AGAIN;
             let ended = stream_once(&server, peer, url).await;
-            server.act(|member, _| member.link_down(peer));
+            server.act(|member, now| member.link_down(peer, now));
             complain(server.process(), peer, &ended, &mut complained);
             if ended == Ended::Gone {
                 server.act(|member, _| member.told_removed());

@@ -36,6 +36,8 @@ pub(super) struct Peers {
     /// Members that a joining member was told of, until the log tells.
     told: BTreeMap<u64, Vec<String>>,
     table: Mutex<BTreeMap<u64, Peer>>,
+    /// The other cluster whose member was turned away last: said once, not ten times a second.
+    turned_away: Mutex<Option<u64>>,
 }
 
 struct Peer {
@@ -64,6 +66,7 @@ impl Peers {
             process,
             told,
             table: Mutex::default(),
+            turned_away: Mutex::default(),
         }
     }
 
@@ -143,6 +146,15 @@ impl Peers {
         let (outbox, letters) = mpsc::channel(OUTBOX);
         table.get_mut(&peer)?.outbox = Some(outbox);
         Some(letters)
+    }
+
+    /// Notes a member of another cluster; whether that is news.
+    fn turn_away(&self, cluster: u64) -> bool {
+        let mut last = self
+            .turned_away
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        last.replace(cluster) != Some(cluster)
     }
 
     fn question(&self, ask: Ask, to: u64) -> wire::Question {

@@ -35,11 +35,26 @@ pub(super) struct Server {
     member: Mutex<Member>,
     process: Arc<Process>,
     peers: Peers,
-    sync_at: Mutex<Option<Instant>>,
-    timer: Notify,
+    timer: Mutex<Timer>,
+    rearmed: Notify,
     leader: watch::Sender<u64>,
     revision: watch::Sender<i64>,
     draining: watch::Sender<bool>,
+}
+
+/// When the member must be woken, in the world's time.
+#[derive(Clone, Copy, Debug, Default)]
+struct Timer {
+    tick_at: Duration,
+    sync_at: Option<Duration>,
+    /// What the timer task sleeps until.
+    armed_for: Option<Duration>,
+}
+
+impl Timer {
+    fn next(&self) -> Duration {
+        self.sync_at.map_or(self.tick_at, |at| at.min(self.tick_at))
+    }
 }
 
 impl Server {
@@ -48,8 +63,8 @@ impl Server {
             member: Mutex::new(member),
             process,
             peers,
-            sync_at: Mutex::new(None),
-            timer: Notify::new(),
+            timer: Mutex::default(),
+            rearmed: Notify::new(),
             leader: watch::Sender::new(0),
             revision: watch::Sender::new(0),
             draining: watch::Sender::new(false),
@@ -94,14 +109,30 @@ impl Server {
     /// Does something with the member, and carries out what follows from it.
     pub(super) fn act<T>(self: &Arc<Self>, act: impl FnOnce(&mut Member, Duration) -> T) -> T {
         let now = self.process.now();
-        let (result, effects) = {
+        let (result, effects, wake) = {
             let mut member = self.lock();
+            member.pass_time(now);
             let result = act(&mut member, now);
             member.advance(now);
-            (result, member.take_effects())
+            (result, member.take_effects(), member.next_wake())
         };
+        self.set_timer(wake, effects.sync.map(|time| now + time));
         self.perform(effects);
         result
+    }
+
+    /// Wakes the timer task if it would sleep too long; if it wakes too early it sleeps again.
+    fn set_timer(&self, tick_at: Duration, sync_at: Option<Duration>) {
+        let mut timer = self.timer.lock().unwrap_or_else(PoisonError::into_inner);
+        timer.tick_at = tick_at;
+        timer.sync_at = sync_at.or(timer.sync_at);
+        if timer
+            .armed_for
+            .is_some_and(|armed_for| timer.next() < armed_for)
+        {
+            timer.armed_for = None;
+            self.rearmed.notify_one();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Member> {
@@ -126,11 +157,6 @@ impl Server {
             self.revision
                 .send_replace(self.look(|member| member.state().store.revision()));
         }
-        if let Some(time) = effects.sync {
-            *self.sync_at.lock().unwrap_or_else(PoisonError::into_inner) =
-                Some(Instant::now() + time);
-            self.timer.notify_one();
-        }
         if let Some(end) = effects.end {
             self.end(&end);
         }
@@ -148,27 +174,41 @@ impl Server {
 
     /// Ticks and syncs, for as long as the process lives.
     async fn keep_time(self: Arc<Self>) {
-        let heartbeat = self.look(|member| member.config().heartbeat);
-        let mut tick_at = Instant::now() + heartbeat;
         loop {
-            let sync_at = *self.sync_at.lock().unwrap_or_else(PoisonError::into_inner);
-            let next = sync_at.map_or(tick_at, |at| at.min(tick_at));
-            tokio::select! {
-                biased;
-                () = self.timer.notified() => continue,
-                () = sleep_until(next) => {}
+            let (next, now) = self.arm();
+            if next > now {
+                let sleeping = sleep_until(Instant::now() + (next - now));
+                tokio::select! {
+                    biased;
+                    () = self.rearmed.notified() => {}
+                    () = sleeping => {}
+                }
+                continue;
             }
-            let now = Instant::now();
-            if sync_at.is_some_and(|at| at <= now) {
-                *self.sync_at.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            if self.take_sync(now) {
                 self.act(Member::synced);
-            }
-            if tick_at <= now {
-                // Ticks missed while frozen are not made up for, as Go's tickers do.
-                tick_at = (tick_at + heartbeat).max(now);
-                self.act(Member::tick);
+            } else {
+                self.act(|_, _| ());
             }
         }
+    }
+
+    /// Notes what the timer task is about to sleep until.
+    fn arm(&self) -> (Duration, Duration) {
+        let mut timer = self.timer.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = timer.next();
+        timer.armed_for = Some(next);
+        (next, self.process.now())
+    }
+
+    /// Whether a sync has ended; it is then taken note of.
+    fn take_sync(&self, now: Duration) -> bool {
+        let mut timer = self.timer.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended = timer.sync_at.is_some_and(|at| at <= now);
+        if ended {
+            timer.sync_at = None;
+        }
+        ended
     }
 
     /// etcd brings the first election forward: at once when alone, else when it sees peers.

@@ -32,7 +32,11 @@ fn a_terminated_leader_hands_over_at_once_and_exits_with_code_0() {
             world.cluster(&["m0", "m1", "m2"]).await;
             let leader = world.leader().await;
             world.running(&leader).terminate();
-            let rest: Vec<String> = world.up().into_iter().filter(|name| *name != leader).collect();
+            let rest: Vec<String> = world
+                .up()
+                .into_iter()
+                .filter(|name| *name != leader)
+                .collect();
             let ((), took) = timed(first_write(&world, &rest)).await;
             assert!(took <= Duration::from_millis(350), "{took:?}");
             assert_eq!(world.exit(&leader).await.code, 0);
@@ -80,7 +84,11 @@ fn a_paused_leader_is_replaced_and_does_not_lead_when_it_comes_back() {
         let leader = world.leader().await;
         let host = world.places[&leader].host;
         world.net.pause(host);
-        let rest: Vec<String> = world.up().into_iter().filter(|name| *name != leader).collect();
+        let rest: Vec<String> = world
+            .up()
+            .into_iter()
+            .filter(|name| *name != leader)
+            .collect();
         let ((), took) = timed(first_write(&world, &rest)).await;
         assert!((900..2500).contains(&milliseconds(took)), "{took:?}");
         world.net.resume(host);
@@ -98,8 +106,12 @@ fn a_follower_cut_off_for_long_does_not_disturb_the_leader_when_it_comes_back() 
         let mut client = world.client(&leader).await;
         let term = client.status().await.expect("a status").raft_term();
         let cut_off = world.places[&follower].host;
-        let others: Vec<_> =
-            world.places.values().map(|place| place.host).filter(|host| *host != cut_off).collect();
+        let others: Vec<_> = world
+            .places
+            .values()
+            .map(|place| place.host)
+            .filter(|host| *host != cut_off)
+            .collect();
         for other in &others {
             world.net.cut(cut_off, *other);
             world.net.cut(*other, cut_off);
@@ -131,7 +143,10 @@ fn a_lost_node_counts_as_connected_until_its_silence_is_noticed() {
         sleep(Duration::from_secs(8)).await;
         let mut client = world.client(&leader).await;
         let refused = refusal(client.member_remove(healthy).await);
-        assert_eq!(refused, (Code::Unavailable, "etcdserver: unhealthy cluster".into()));
+        assert_eq!(
+            refused,
+            (Code::Unavailable, "etcdserver: unhealthy cluster".into())
+        );
         client.member_remove(id).await.expect("the lost one goes");
     });
 }
@@ -160,7 +175,9 @@ fn a_lost_voter_is_replaced_by_remove_add_and_an_empty_disk() {
 fn a_slow_disk_delays_writes_and_not_reads() {
     run(BOTH[0], async |mut world| {
         world.cluster(&["m0"]).await;
-        world.places["m0"].disk.set_sync_time(Duration::from_millis(400));
+        world.places["m0"]
+            .disk
+            .set_sync_time(Duration::from_millis(400));
         let mut client = world.client("m0").await;
         let (put, took) = timed(client.put("k", "v", None)).await;
         put.expect("a put");
@@ -168,6 +185,22 @@ fn a_slow_disk_delays_writes_and_not_reads() {
         let (got, took) = timed(client.get("k", None)).await;
         got.expect("a read");
         assert!(milliseconds(took) <= 5, "{took:?}");
+    });
+}
+
+#[test]
+fn an_idle_cluster_of_three_costs_few_packets() {
+    run(BOTH[0], async |mut world| {
+        world.cluster(&["m0", "m1", "m2"]).await;
+        sleep(Duration::from_secs(10)).await;
+        let (before, wall) = (world.sim.packets(), crate::determinism::wall_time());
+        sleep(Duration::from_secs(3600)).await;
+        let packets = (world.sim.packets() - before) / 3600;
+        eprintln!(
+            "{packets} packets/s, {:?} per hour",
+            crate::determinism::wall_time() - wall
+        );
+        assert!(packets <= 25, "{packets} packets in a simulated second");
     });
 }
 

@@ -17,7 +17,7 @@ use crate::{
     clock::Clock,
     determinism::{Simulation, simulate},
     etcd::{Disk, Exit, Launch, Running, Version, launch},
-    net::{Death, HostId, Net, Resolve, connect_by_name},
+    net::{Death, HostId, Net, Resolve, SimNet, connect_by_name},
     trace::Trace,
 };
 
@@ -51,6 +51,7 @@ pub(super) struct Place {
 
 pub(super) struct World {
     pub(super) net: Arc<dyn Net>,
+    pub(super) sim: SimNet,
     pub(super) names: Arc<Names>,
     pub(super) trace: Trace,
     pub(super) places: BTreeMap<String, Place>,
@@ -64,16 +65,19 @@ pub(super) struct World {
 
 /// Runs a test in a world of its own.
 pub(super) fn run(version: Version, test: impl AsyncFnOnce(World) + Send) {
-    simulate(1, async |simulation| test(World::of(simulation, version)).await)
-        .expect("a deterministic simulation");
+    simulate(1, async |simulation| {
+        test(World::of(simulation, version)).await
+    })
+    .expect("a deterministic simulation");
 }
 
 impl World {
     pub(super) fn of(simulation: Simulation, version: Version) -> Self {
-        let net: Arc<dyn Net> = Arc::new(simulation.net);
+        let net: Arc<dyn Net> = Arc::new(simulation.net.clone());
         let client_host = net.add_host("client").expect("a free address");
         Self {
             net,
+            sim: simulation.net,
             names: Arc::default(),
             trace: simulation.trace,
             places: BTreeMap::new(),
@@ -89,16 +93,25 @@ impl World {
     pub(super) fn place(&mut self, name: &str) {
         let host = self.net.add_host(name).expect("a free address");
         self.names.set(name, Some(self.net.ip(host)));
-        let place = Place { host, disk: Disk::new(), running: None };
+        let place = Place {
+            host,
+            disk: Disk::new(),
+            running: None,
+        };
         self.places.insert(name.to_owned(), place);
     }
 
     /// Starts the member of this name with a list of members and a state.
     pub(super) fn start(&mut self, name: &str, members: &[&str], state: &str) {
-        let cluster: Vec<String> =
-            members.iter().map(|member| format!("{member}=http://{member}:2380")).collect();
+        let cluster: Vec<String> = members
+            .iter()
+            .map(|member| format!("{member}=http://{member}:2380"))
+            .collect();
         let cluster = cluster.join(",");
-        self.start_with(name, &format!("--initial-cluster={cluster} --initial-cluster-state={state}"));
+        self.start_with(
+            name,
+            &format!("--initial-cluster={cluster} --initial-cluster-state={state}"),
+        );
     }
 
     /// Starts the member of this name with more flags.
@@ -142,7 +155,11 @@ impl World {
     /// Waits until the member's `/health` is good.
     pub(super) async fn healthy(&self, name: &str) {
         let waiting = async {
-            while self.page(name, "/health").await.is_none_or(|(status, _)| status != 200) {
+            while self
+                .page(name, "/health")
+                .await
+                .is_none_or(|(status, _)| status != 200)
+            {
                 sleep(Duration::from_millis(50)).await;
             }
         };
@@ -159,7 +176,9 @@ impl World {
     pub(super) async fn page_at(&self, name: &str, port: u16, path: &str) -> Option<(u16, String)> {
         use http_body_util::BodyExt as _;
         let (net, names) = (Arc::clone(&self.net), Arc::clone(&self.names));
-        let stream = connect_by_name(net, names, self.client_host, name, port).await.ok()?;
+        let stream = connect_by_name(net, names, self.client_host, name, port)
+            .await
+            .ok()?;
         let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream));
         let (mut sender, connection) = handshake.await.ok()?;
         tokio::spawn(connection);
@@ -176,16 +195,24 @@ impl World {
     /// A client of one member.
     pub(super) async fn client(&self, name: &str) -> Client {
         let channel = Channel::Tonic(self.channel(name));
-        Client::from_channel(channel, None).await.expect("a lazy channel")
+        Client::from_channel(channel, None)
+            .await
+            .expect("a lazy channel")
     }
 
     pub(super) fn channel(&self, name: &str) -> tonic::transport::Channel {
-        let (net, names, host) = (Arc::clone(&self.net), Arc::clone(&self.names), self.client_host);
+        let (net, names, host) = (
+            Arc::clone(&self.net),
+            Arc::clone(&self.names),
+            self.client_host,
+        );
         let connector = tower::service_fn(move |uri: http::Uri| {
             let (net, names) = (Arc::clone(&net), Arc::clone(&names));
             async move {
                 let (name, port) = (uri.host().unwrap_or_default(), uri.port_u16().unwrap_or(80));
-                connect_by_name(net, names, host, name, port).await.map(TokioIo::new)
+                connect_by_name(net, names, host, name, port)
+                    .await
+                    .map(TokioIo::new)
             }
         });
         let endpoint =
@@ -201,7 +228,10 @@ impl World {
     }
 
     pub(super) fn running(&self, name: &str) -> &Running {
-        self.places[name].running.as_ref().expect("a running member")
+        self.places[name]
+            .running
+            .as_ref()
+            .expect("a running member")
     }
 
     /// Waits for the member's exit.
@@ -216,7 +246,9 @@ impl World {
     pub(super) async fn leader(&self) -> String {
         for _ in 0..200 {
             for name in self.up() {
-                let Ok(status) = self.client(&name).await.status().await else { continue };
+                let Ok(status) = self.client(&name).await.status().await else {
+                    continue;
+                };
                 let own = status.header().map(|header| header.member_id());
                 if own == Some(status.leader()) {
                     return name;
@@ -230,11 +262,17 @@ impl World {
     /// Some member that does not lead.
     pub(super) async fn follower(&self) -> String {
         let leader = self.leader().await;
-        self.up().into_iter().find(|name| *name != leader).expect("more than one member")
+        self.up()
+            .into_iter()
+            .find(|name| *name != leader)
+            .expect("more than one member")
     }
 
     pub(super) fn up(&self) -> Vec<String> {
-        let up = self.places.iter().filter(|(_, place)| place.running.is_some());
+        let up = self
+            .places
+            .iter()
+            .filter(|(_, place)| place.running.is_some());
         up.map(|(name, _)| name.clone()).collect()
     }
 
@@ -243,7 +281,10 @@ impl World {
         let mut client = self.client(through).await;
         let members = client.member_list().await.expect("a list");
         let url = format!("http://{name}:2380");
-        let member = members.members().iter().find(|member| member.peer_urls().contains(&url));
+        let member = members
+            .members()
+            .iter()
+            .find(|member| member.peer_urls().contains(&url));
         member.expect("a member").id()
     }
 
@@ -251,8 +292,14 @@ impl World {
     pub(super) async fn add_learner(&mut self, through: &str, name: &str, list: &[&str]) -> u64 {
         let mut client = self.client(through).await;
         let options = etcd_client::MemberAddOptions::new().with_is_learner();
-        let added = client.member_add([format!("http://{name}:2380")], Some(options)).await;
-        let id = added.expect("a learner is added").member().expect("the new member").id();
+        let added = client
+            .member_add([format!("http://{name}:2380")], Some(options))
+            .await;
+        let id = added
+            .expect("a learner is added")
+            .member()
+            .expect("the new member")
+            .id();
         self.start(name, list, "existing");
         self.healthy(name).await;
         id
@@ -262,7 +309,9 @@ impl World {
     pub(super) fn story(&self) -> String {
         let lines = self.trace.since(0);
         let lines = lines.iter().filter(|line| !line.who.starts_with("net"));
-        lines.map(|line| format!("{:?} {} {}\n", line.at, line.who, line.what)).collect()
+        lines
+            .map(|line| format!("{:?} {} {}\n", line.at, line.who, line.what))
+            .collect()
     }
 }
 

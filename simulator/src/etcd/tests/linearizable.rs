@@ -21,7 +21,9 @@ impl World {
         let path = http::uri::PathAndQuery::from_static("/etcdserverpb.Cluster/MemberList");
         let request = tonic::Request::new(PbMemberListRequest { linearizable: true });
         let answer = grpc.unary(request, path, Prost::default()).await;
-        answer.map(tonic::Response::into_inner).map_err(etcd_client::Error::GRpcStatus)
+        answer
+            .map(tonic::Response::into_inner)
+            .map_err(etcd_client::Error::GRpcStatus)
     }
 }
 
@@ -57,7 +59,8 @@ impl<A: prost::Message, B> Encoder for Prost<A, B> {
     type Error = Status;
 
     fn encode(&mut self, item: A, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        item.encode(buffer).map_err(|error| Status::internal(error.to_string()))
+        item.encode(buffer)
+            .map_err(|error| Status::internal(error.to_string()))
     }
 }
 
@@ -66,6 +69,8 @@ impl<A, B: prost::Message + Default> Decoder for Prost<A, B> {
     type Error = Status;
 
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<B>, Status> {
-        B::decode(buffer).map(Some).map_err(|error| Status::internal(error.to_string()))
+        B::decode(buffer)
+            .map(Some)
+            .map_err(|error| Status::internal(error.to_string()))
     }
 }

@@ -12,5 +12,4 @@ mod store;
 mod web;
 
 /// The versions that everything is tried with.
-const BOTH: [super::Version; 2] =
-    [super::Version::new(3, 5, 21), super::Version::new(3, 6, 16)];
+const BOTH: [super::Version; 2] = [super::Version::new(3, 5, 21), super::Version::new(3, 6, 16)];

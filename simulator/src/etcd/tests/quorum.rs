@@ -27,7 +27,10 @@ fn linearizable_reads_give_up_after_seven_seconds_and_local_ones_answer_at_once(
         run(version, async |mut world| {
             let name = survivor(&mut world).await;
             let mut client = world.client(&name).await;
-            let timed_out = (Code::Unavailable, "etcdserver: request timed out".to_owned());
+            let timed_out = (
+                Code::Unavailable,
+                "etcdserver: request timed out".to_owned(),
+            );
             let (listed, took) = timed(world.linearizable_list(&name)).await;
             assert_eq!(refusal(listed), timed_out);
             assert!((7000..7100).contains(&milliseconds(took)), "{took:?}");
@@ -46,7 +49,10 @@ fn writes_run_into_the_servers_own_deadline_after_seven_seconds() {
     run(BOTH[0], async |mut world| {
         let name = survivor(&mut world).await;
         let mut client = world.client(&name).await;
-        let late = (Code::DeadlineExceeded, "context deadline exceeded".to_owned());
+        let late = (
+            Code::DeadlineExceeded,
+            "context deadline exceeded".to_owned(),
+        );
         let (put, took) = timed(client.put("k", "v", None)).await;
         assert_eq!(refusal(put), late);
         assert!((7000..7100).contains(&milliseconds(took)), "{took:?}");
@@ -73,10 +79,16 @@ fn adding_is_refused_at_once_and_promotion_after_seven_seconds() {
         let mut client = world.client(&name).await;
         let learner = Some(MemberAddOptions::new().with_is_learner());
         let (added, took) = timed(client.member_add(["http://m3:2380"], learner)).await;
-        assert_eq!(refusal(added), (Code::Unavailable, "etcdserver: unhealthy cluster".into()));
+        assert_eq!(
+            refusal(added),
+            (Code::Unavailable, "etcdserver: unhealthy cluster".into())
+        );
         assert!(milliseconds(took) <= 5, "{took:?}");
         let (promoted, took) = timed(client.member_promote(other)).await;
-        assert_eq!(refusal(promoted), (Code::Unavailable, "etcdserver: no leader".into()));
+        assert_eq!(
+            refusal(promoted),
+            (Code::Unavailable, "etcdserver: no leader".into())
+        );
         assert!((7000..7100).contains(&milliseconds(took)), "{took:?}");
     });
 }
@@ -88,7 +100,10 @@ fn status_answers_at_once_and_says_that_there_is_no_leader() {
         let mut client = world.client(&name).await;
         let (status, took) = timed(client.status()).await;
         let status = status.expect("a status");
-        assert_eq!((status.leader(), status.errors()), (0, &["etcdserver: no leader".to_owned()][..]));
+        assert_eq!(
+            (status.leader(), status.errors()),
+            (0, &["etcdserver: no leader".to_owned()][..])
+        );
         assert!(milliseconds(took) <= 5, "{took:?}");
     });
 }
@@ -103,8 +118,14 @@ fn with_one_of_three_down_the_dead_one_can_be_removed_and_nothing_else_changed()
             sleep(Duration::from_secs(2)).await;
             let mut client = world.client("m0").await;
             let (healthy, dead) = (world.id("m0", "m1").await, world.id("m0", "m2").await);
-            let unhealthy = (Code::Unavailable, "etcdserver: unhealthy cluster".to_owned());
-            assert_eq!(refusal(client.member_add(["http://m3:2380"], None).await), unhealthy);
+            let unhealthy = (
+                Code::Unavailable,
+                "etcdserver: unhealthy cluster".to_owned(),
+            );
+            assert_eq!(
+                refusal(client.member_add(["http://m3:2380"], None).await),
+                unhealthy
+            );
             assert_eq!(refusal(client.member_remove(healthy).await), unhealthy);
             client.member_remove(dead).await.expect("the dead one goes");
         });
@@ -116,11 +137,21 @@ fn a_single_member_that_adds_a_voter_loses_quorum_until_the_voter_starts() {
     run(BOTH[0], async |mut world| {
         world.cluster(&["m0"]).await;
         let mut client = world.client("m0").await;
-        client.member_add(["http://m1:2380"], None).await.expect("the one exception");
+        client
+            .member_add(["http://m1:2380"], None)
+            .await
+            .expect("the one exception");
         sleep(Duration::from_secs(3)).await;
         assert_eq!(client.status().await.expect("a status").leader(), 0);
         let members = client.member_list().await.expect("a local list");
-        assert_eq!(members.members().iter().filter(|member| member.name().is_empty()).count(), 1);
+        assert_eq!(
+            members
+                .members()
+                .iter()
+                .filter(|member| member.name().is_empty())
+                .count(),
+            1
+        );
         assert_eq!(
             refusal(client.member_add(["http://m2:2380"], None).await).1,
             "etcdserver: re-configuration failed due to not enough started members"

@@ -38,7 +38,10 @@ fn a_wrong_url_of_another_member_matches_no_existing_member() {
         world.place("m1");
         let mut client = world.client("m0").await;
         let learner = Some(etcd_client::MemberAddOptions::new().with_is_learner());
-        client.member_add(["http://m1:2380"], learner).await.expect("a learner");
+        client
+            .member_add(["http://m1:2380"], learner)
+            .await
+            .expect("a learner");
         world.place("wrong");
         world.start_with(
             "m1",
@@ -46,8 +49,14 @@ fn a_wrong_url_of_another_member_matches_no_existing_member() {
         );
         let (code, words) = refused(&world, "m1").await;
         assert_eq!(code, 1);
-        assert!(words.contains("PeerURLs: no match found for existing member"), "{words}");
-        assert!(words.contains("last resolver error (resolved urls:"), "{words}");
+        assert!(
+            words.contains("PeerURLs: no match found for existing member"),
+            "{words}"
+        );
+        assert!(
+            words.contains("last resolver error (resolved urls:"),
+            "{words}"
+        );
     });
 }
 
@@ -70,7 +79,9 @@ fn when_no_peer_answers_there_is_no_retry() {
         world.start("m1", &["m0", "m1"], "existing");
         let (code, words) = refused(&world, "m1").await;
         assert_eq!(code, 1);
-        assert!(words.contains("cannot fetch cluster info from peer urls: could not retrieve cluster"));
+        assert!(
+            words.contains("cannot fetch cluster info from peer urls: could not retrieve cluster")
+        );
     });
 }
 
@@ -80,7 +91,10 @@ fn names_of_other_members_are_not_checked() {
         world.cluster(&["m0"]).await;
         let mut client = world.client("m0").await;
         let learner = Some(etcd_client::MemberAddOptions::new().with_is_learner());
-        client.member_add(["http://m1:2380"], learner).await.expect("a learner");
+        client
+            .member_add(["http://m1:2380"], learner)
+            .await
+            .expect("a learner");
         world.start_with(
             "m1",
             "--initial-cluster=other=http://m0:2380,m1=http://m1:2380 --initial-cluster-state=existing",
@@ -111,17 +125,30 @@ fn an_extra_founding_member_keeps_running_without_leader() {
         world.cluster(&["m0"]).await;
         let mut client = world.client("m0").await;
         let learner = Some(etcd_client::MemberAddOptions::new().with_is_learner());
-        client.member_add(["http://m1:2380"], learner).await.expect("a learner");
+        client
+            .member_add(["http://m1:2380"], learner)
+            .await
+            .expect("a learner");
         world.start("m1", &["m0", "m1"], "new");
         sleep(Duration::from_secs(20)).await;
-        assert_eq!(world.page("m1", "/health").await.map(|(status, _)| status), Some(503));
+        assert_eq!(
+            world.page("m1", "/health").await.map(|(status, _)| status),
+            Some(503)
+        );
         let words = world.running("m1").logs().join("\n");
         assert!(
             words.contains("request sent was ignored by remote peer due to cluster ID mismatch"),
-            "{words}\n{}", world.story()
+            "{words}\n{}",
+            world.story()
         );
         let members = client.member_list().await.expect("a list");
-        assert!(members.members().iter().any(|member| member.name().is_empty()), "still unstarted");
+        assert!(
+            members
+                .members()
+                .iter()
+                .any(|member| member.name().is_empty()),
+            "still unstarted"
+        );
     });
 }
 
@@ -161,7 +188,10 @@ fn a_removed_member_restarted_on_its_old_data_exits_with_code_0() {
             let exit = world.exit(&follower).await;
             assert_eq!(exit.code, 0);
             let words = exit.last_words.join("\n");
-            assert!(words.contains("permanently removed from the cluster"), "{words}");
+            assert!(
+                words.contains("permanently removed from the cluster"),
+                "{words}"
+            );
         });
     }
 }
@@ -174,11 +204,20 @@ fn a_member_waits_for_names_in_dns_and_starts_when_they_appear() {
         let ip = world.net.ip(world.places["m1"].host);
         let mut client = world.client("m0").await;
         let learner = Some(etcd_client::MemberAddOptions::new().with_is_learner());
-        client.member_add(["http://m1:2380"], learner).await.expect("a learner");
+        client
+            .member_add(["http://m1:2380"], learner)
+            .await
+            .expect("a learner");
         world.names.set("m1", None);
         world.start("m1", &["m0", "m1"], "existing");
         sleep(Duration::from_secs(6)).await;
-        assert!(world.running("m1").logs().join("\n").contains("failed to resolve URL Host"));
+        assert!(
+            world
+                .running("m1")
+                .logs()
+                .join("\n")
+                .contains("failed to resolve URL Host")
+        );
         world.names.set("m1", Some(ip));
         let ((), took) = timed(world.healthy("m1")).await;
         assert!(took <= Duration::from_millis(1500), "{took:?}");
@@ -228,8 +267,14 @@ fn a_forced_new_cluster_keeps_data_and_ids_and_throws_the_others_out() {
             world.healthy("m0").await;
             let mut client = world.client("m0").await;
             let after = client.status().await.expect("a status");
-            assert_eq!(after.header().map(|h| (h.cluster_id(), h.member_id())), before);
-            assert_eq!(client.member_list().await.expect("a list").members().len(), 1);
+            assert_eq!(
+                after.header().map(|h| (h.cluster_id(), h.member_id())),
+                before
+            );
+            assert_eq!(
+                client.member_list().await.expect("a list").members().len(),
+                1
+            );
             assert_eq!(client.get("k", None).await.expect("a read").kvs().len(), 1);
             world.start("m1", &members, "existing");
             assert_eq!(world.exit("m1").await.code, 0);

@@ -21,7 +21,12 @@ fn a_healthy_member_says_so_on_the_metrics_and_on_the_client_port() {
                 assert_eq!(page("/health").await, health);
                 assert_eq!(page("/livez").await, (200, "ok\n".to_owned()));
                 assert_eq!(page("/readyz").await, (200, "ok\n".to_owned()));
-                assert!(page("/version").await.1.contains(&format!(r#""etcdserver":"{version}""#)));
+                assert!(
+                    page("/version")
+                        .await
+                        .1
+                        .contains(&format!(r#""etcdserver":"{version}""#))
+                );
                 let metrics = page("/metrics").await.1;
                 assert!(metrics.contains("etcd_server_has_leader 1"), "{metrics}");
                 assert_eq!(page("/nothing").await.0, 404);
@@ -38,13 +43,31 @@ fn without_leader_health_is_false_livez_true_and_readyz_late() {
         world.kill("m2");
         sleep(Duration::from_secs(10)).await;
         let health = world.page("m0", "/health").await.expect("a page");
-        assert_eq!(health, (503, "{\"health\":\"false\",\"reason\":\"RAFT NO LEADER\"}\n".into()));
-        assert_eq!(world.page("m0", "/health?serializable=true").await.map(|page| page.0), Some(200));
-        assert_eq!(world.page("m0", "/livez").await.map(|page| page.0), Some(200));
+        assert_eq!(
+            health,
+            (
+                503,
+                "{\"health\":\"false\",\"reason\":\"RAFT NO LEADER\"}\n".into()
+            )
+        );
+        assert_eq!(
+            world
+                .page("m0", "/health?serializable=true")
+                .await
+                .map(|page| page.0),
+            Some(200)
+        );
+        assert_eq!(
+            world.page("m0", "/livez").await.map(|page| page.0),
+            Some(200)
+        );
         let (page, took) = timed(world.page("m0", "/readyz")).await;
         let (status, body) = page.expect("a page");
         assert_eq!(status, 503);
-        assert!(body.contains("[-]linearizable_read failed: etcdserver: request timed out"), "{body}");
+        assert!(
+            body.contains("[-]linearizable_read failed: etcdserver: request timed out"),
+            "{body}"
+        );
         assert!((7000..7100).contains(&milliseconds(took)), "{took:?}");
     });
 }
@@ -60,7 +83,10 @@ fn just_after_the_loss_health_blocks_for_seven_seconds() {
         let (page, took) = timed(world.page(&leader, "/health")).await;
         let (status, body) = page.expect("a page");
         assert_eq!(status, 503);
-        assert!(body.contains("RANGE ERROR:etcdserver: request timed out"), "{body}");
+        assert!(
+            body.contains("RANGE ERROR:etcdserver: request timed out"),
+            "{body}"
+        );
         assert!((7000..7100).contains(&milliseconds(took)), "{took:?}");
     });
 }
@@ -71,10 +97,16 @@ fn a_learner_is_healthy_but_not_ready() {
         run(version, async |mut world| {
             world.cluster(&["m0"]).await;
             world.add_learner("m0", "m1", &["m0", "m1"]).await;
-            assert_eq!(world.page("m1", "/health").await.map(|page| page.0), Some(200));
+            assert_eq!(
+                world.page("m1", "/health").await.map(|page| page.0),
+                Some(200)
+            );
             let (status, body) = world.page("m1", "/readyz").await.expect("a page");
             assert_eq!(status, 503);
-            assert!(body.contains("[-]non_learner failed: not supported for learner"), "{body}");
+            assert!(
+                body.contains("[-]non_learner failed: not supported for learner"),
+                "{body}"
+            );
             let excluded = world.page("m1", "/readyz?exclude=non_learner").await;
             assert_eq!(excluded.map(|page| page.0), Some(200));
             let metrics = world.page("m1", "/metrics").await.expect("a page").1;
@@ -87,7 +119,13 @@ fn a_learner_is_healthy_but_not_ready() {
 fn old_versions_have_no_livez() {
     run(Version::new(3, 5, 1), async |mut world| {
         world.cluster(&["m0"]).await;
-        assert_eq!(world.page("m0", "/livez").await.map(|page| page.0), Some(404));
-        assert_eq!(world.page("m0", "/readyz").await.map(|page| page.0), Some(404));
+        assert_eq!(
+            world.page("m0", "/livez").await.map(|page| page.0),
+            Some(404)
+        );
+        assert_eq!(
+            world.page("m0", "/readyz").await.map(|page| page.0),
+            Some(404)
+        );
     });
 }

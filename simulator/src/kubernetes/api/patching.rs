@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use serde_json::{Value, json};
 
 use super::{
-    ApiError, ApiServer, Resource, metadata,
+    ApiError, ApiServer, Resource,
     resource::{BUILT_INS, is_built_in},
     types::{Types, decode::decode},
     write::Writer,
@@ -99,7 +99,7 @@ impl ApiServer {
         let manager = manager(writer, r, subresource);
         schema::apply(live, applied, &manager, force, &self.shape(r)).map_err(|wrong| match wrong {
             ApplyError::Conflicts(ref conflicts) => conflict(wrong.to_string(), conflicts),
-            ApplyError::Type(_) => ApiError::new(500, "", untyped(r, applied, &wrong.to_string())),
+            ApplyError::Type(_) => ApiError::new(500, "", wrong.to_string()),
             ApplyError::ManagedFields => ApiError::bad_request(wrong.to_string()),
         })
     }
@@ -165,20 +165,10 @@ fn check_declared(r: &Resource, applied: &Value) -> Result<(), ApiError> {
         .collect();
     match lines.as_slice() {
         [] => Ok(()),
-        [one] => Err(ApiError::new(500, "", untyped(r, applied, one))),
+        [one] => Err(ApiError::new(500, "", one.as_str())),
         many => {
             let all = format!("errors:\n  {}", many.join("\n  "));
-            Err(ApiError::new(500, "", untyped(r, applied, &all)))
+            Err(ApiError::new(500, "", all))
         }
     }
-}
-
-fn untyped(r: &Resource, applied: &Value, why: &str) -> String {
-    format!(
-        "failed to create typed patch object ({}/{}; {}, Kind={}): {why}",
-        metadata::namespace(applied),
-        metadata::name(applied),
-        r.api_version(),
-        r.kind,
-    )
 }

@@ -308,6 +308,19 @@ impl ApiServer {
 
 /// Puts the object where the path says, and refuses one that says otherwise.
 pub(super) fn in_place(target: &Target, mut object: Value) -> Result<Value, ApiError> {
+    if !matches!(object["metadata"], Value::Null | Value::Object(_)) {
+        let found = match object["metadata"] {
+            Value::Array(_) => "array",
+            Value::String(_) => "string",
+            Value::Bool(_) => "bool",
+            _ => "number",
+        };
+        let kind = &target.r.kind;
+        return Err(ApiError::bad_request(format!(
+            "{kind} in version {:?} cannot be handled as a {kind}: json: cannot unmarshal {found} into Go struct field {kind}.metadata of type v1.ObjectMeta",
+            target.r.version
+        )));
+    }
     let metadata = metadata::of(&mut object);
     for (field, wanted) in [("namespace", &target.namespace), ("name", &target.name)] {
         let Some(wanted) = wanted else { continue };

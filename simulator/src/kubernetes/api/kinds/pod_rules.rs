@@ -247,7 +247,11 @@ fn fixed_part(pod: &Value, live: &Value) -> Value {
     let mut spec = pod["spec"].clone();
     for list in ["containers", "initContainers"] {
         let before = &live["spec"][list];
-        let containers = spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten();
+        let containers = spec
+            .get_mut(list)
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten();
         for (container, before) in containers.zip(items(before)) {
             if container["name"] == before["name"] && container["image"].is_string() {
                 container["image"] = before["image"].clone();
@@ -260,7 +264,7 @@ fn fixed_part(pod: &Value, live: &Value) -> Value {
     if kept {
         free.push("tolerations");
     }
-    
+
     for field in free {
         let before = live["spec"].get(field).cloned();
         if let Some(spec) = spec.as_object_mut() {

@@ -84,7 +84,10 @@ pub(super) fn validate_stateful_set(set: &Value) -> Vec<Cause> {
     let strategy = &spec["updateStrategy"];
     if !["RollingUpdate", "OnDelete"].contains(&strategy["type"].as_str().unwrap_or_default()) {
         let rolling = &strategy["rollingUpdate"];
-        let shown = format!("{{\"Type\":{},\"RollingUpdate\":{rolling}}}", strategy["type"]);
+        let shown = format!(
+            "{{\"Type\":{},\"RollingUpdate\":{rolling}}}",
+            strategy["type"]
+        );
         let why = "must be 'RollingUpdate' or 'OnDelete'";
         causes.push(Cause::invalid("spec.updateStrategy", shown, why));
     }
@@ -102,7 +105,7 @@ pub(super) fn validate_stateful_set(set: &Value) -> Vec<Cause> {
         "empty selector is invalid for statefulset",
         &mut causes,
     );
-    check_template(spec, &mut causes);
+    check_template(&as_its_pods_will_be(spec), &mut causes);
     for (index, claim) in items(&spec["volumeClaimTemplates"]).enumerate() {
         if claim["metadata"]["name"].as_str().is_none_or(str::is_empty) {
             let at = format!("spec.volumeClaimTemplates[{index}].metadata.name");
@@ -152,6 +155,28 @@ fn check_selector(spec: &Value, empty: &str, causes: &mut Vec<Cause>) {
     }
 }
 
+/// The spec with what the controller will give to the template: a volume for each claim, and host
+/// names of its own.
+fn as_its_pods_will_be(spec: &Value) -> Value {
+    let mut spec = spec.clone();
+    let claims: Vec<Value> = items(&spec["volumeClaimTemplates"])
+        .map(|claim| claim["metadata"]["name"].clone())
+        .collect();
+    let template = fields(&mut spec["template"]["spec"]);
+    template.remove("hostname");
+    template.remove("subdomain");
+    let volumes = template.entry("volumes").or_insert(Value::Null);
+    let mut all = volumes.as_array().cloned().unwrap_or_default();
+    all.retain(|volume| !claims.contains(&volume["name"]));
+    all.extend(
+        claims
+            .into_iter()
+            .map(|name| json!({"name": name, "emptyDir": {}})),
+    );
+    *volumes = all.into();
+    spec
+}
+
 fn check_template(spec: &Value, causes: &mut Vec<Cause>) {
     let template = &spec["template"]["spec"];
     causes.extend(pod_rules::validate(template, "spec.template.spec"));
@@ -192,4 +217,28 @@ pub(super) fn validate_selector(object: &Value, live: &Value) -> Vec<Cause> {
         selector,
         "field is immutable",
     )]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_may_mount_the_claims_of_its_set() {
+        let mut set = json!({"spec": {
+            "selector": {"matchLabels": {"app": "a"}},
+            "volumeClaimTemplates": [{"metadata": {"name": "data"}}],
+            "template": {
+                "metadata": {"labels": {"app": "a"}},
+                "spec": {"containers": [{
+                    "name": "etcd", "image": "etcd",
+                    "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+                }]},
+            },
+        }});
+        default_stateful_set(&mut set);
+        assert_eq!(validate_stateful_set(&set), []);
+        set["spec"]["volumeClaimTemplates"] = json!([]);
+        assert_eq!(validate_stateful_set(&set).len(), 1);
+    }
 }

@@ -79,13 +79,21 @@ impl ApiServer {
 fn bound(pod: &Value, node: &str, now: &str) -> Result<Value, ApiError> {
     let name = metadata::name(pod);
     let conflict = |why: String| {
-        let r = Resource { plural: "pods/binding".into(), ..PODS.clone() };
+        let r = Resource {
+            plural: "pods/binding".into(),
+            ..PODS.clone()
+        };
         Err(ApiError::conflict(&r, name, why))
     };
     if metadata::is_deleting(pod) {
-        return conflict(format!("pod {name} is being deleted, cannot be assigned to a host"));
+        return conflict(format!(
+            "pod {name} is being deleted, cannot be assigned to a host"
+        ));
     }
-    if let Some(bound) = pod["spec"]["nodeName"].as_str().filter(|bound| !bound.is_empty()) {
+    if let Some(bound) = pod["spec"]["nodeName"]
+        .as_str()
+        .filter(|bound| !bound.is_empty())
+    {
         return conflict(format!("pod {name} is already assigned to node {bound:?}"));
     }
     let mut pod = pod.clone();

@@ -48,7 +48,8 @@ impl ApiServer {
             .cloned()
             .ok_or_else(|| ApiError::not_found(&PODS, name))?;
         self.spend(writer, &pod)?;
-        self.delete_as(writer, &PODS, (namespace, name), options).map(drop)
+        self.delete_as(writer, &PODS, (namespace, name), options)
+            .map(drop)
     }
 
     pub(in crate::kubernetes::api) fn answer_eviction(
@@ -79,7 +80,7 @@ impl ApiServer {
         Ok(Reply::json(201, &success).into())
     }
 
-/// Takes one disruption from the budget that covers the pod, if one does.
+    /// Takes one disruption from the budget that covers the pod, if one does.
     fn spend(&mut self, writer: &Writer, pod: &Value) -> Result<(), ApiError> {
         let phase = pod["status"]["phase"].as_str().unwrap_or_default();
         if matches!(phase, "Pending" | "Succeeded" | "Failed") || metadata::is_deleting(pod) {

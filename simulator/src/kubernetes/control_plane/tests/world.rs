@@ -38,6 +38,8 @@ pub(super) struct Scripted {
     pub(super) probes: BTreeMap<String, Vec<Timestamp>>,
     /// Pods whose containers do not react to SIGTERM.
     pub(super) deaf: BTreeSet<String>,
+    /// Whether containers end right after their start.
+    pub(super) exit_on_start: bool,
     exits: BTreeMap<(Timestamp, ContainerId), i32>,
     seen: Vec<Observation>,
 }
@@ -109,6 +111,10 @@ impl ContainerRuntime for Scripted {
         self.running
             .insert(id, (pod_uid.to_owned(), container.clone()));
         self.started.push(container.clone());
+        if self.exit_on_start {
+            let now = self.now();
+            self.exits.insert((now, id), 2);
+        }
         Ok(id)
     }
 

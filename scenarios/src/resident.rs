@@ -1,0 +1,140 @@
+//! A user and an operator in one of the simulator's worlds.
+//!
+//! Owns: the user's machine, the operator's start, and how a scenario runs once the world stands.
+//! Always holds: user and operator are on hosts of their own; only the operator's calls are counted.
+//! Deliberately does not know: whether the world's time and pods are simulated.
+
+use std::sync::Arc;
+
+use etcd_client::Client;
+use simulator::{
+    clock::Clock,
+    net::{BoxFuture, HostId},
+    world::{Counter, Ended, Operator, World},
+};
+
+use crate::{
+    runner,
+    user::{Access, User},
+    world::Calls,
+    worlds::{CannotBegin, Ran, Request, Tell},
+};
+
+/// The namespace that scenarios take place in.
+const NAMESPACE: &str = "default";
+
+/// Moves in and runs the scenario. The trace hash is left to the caller, who knows whether it
+/// means something.
+///
+/// # Errors
+/// When the operator or the user cannot start.
+pub async fn run(world: &World, request: &Request, tell: Tell<'_>) -> Result<Ran, CannotBegin> {
+    let resident = Arc::new(Resident::move_in(world.clone())?);
+    let user = User::new(resident.clone(), NAMESPACE)
+        .await
+        .map_err(|failed| CannotBegin(failed.to_string()))?;
+    let outcome = runner::run(&user, &request.scenario, tell).await;
+    let trace = if request.keep_trace {
+        trace(world)
+    } else {
+        Vec::new()
+    };
+    Ok(Ran {
+        outcome,
+        trace_hash: None,
+        trace,
+    })
+}
+
+fn trace(world: &World) -> Vec<String> {
+    let lines = world.trace().since(0);
+    lines
+        .iter()
+        .map(|line| {
+            format!(
+                "{} {:>12.6} {} {}",
+                line.ordinal,
+                line.at.as_secs_f64(),
+                line.who,
+                line.what
+            )
+        })
+        .collect()
+}
+
+/// The user's machine, and the operator that looks after the user's cluster.
+struct Resident {
+    world: World,
+    host: HostId,
+    kube: kube::Client,
+    /// The user's own calls, which nobody asks about.
+    counter: Counter,
+    operator: Operator,
+}
+
+impl Resident {
+    /// Installs the CRD, starts the operator and gives the user a machine.
+    fn move_in(world: World) -> Result<Self, CannotBegin> {
+        let cannot = |doing: &str, why: &dyn std::fmt::Display| {
+            CannotBegin(format!("failed to {doing}: {why}"))
+        };
+        world
+            .install_crd()
+            .map_err(|error| cannot("install the CRD", &error))?;
+        let operator = world
+            .start_operator(operator::Options::default())
+            .map_err(|error| cannot("start the operator", &error))?;
+        let host = world
+            .net()
+            .add_host("user")
+            .map_err(|error| cannot("make a user", &error))?;
+        let counter = Counter::default();
+        let kube = world.kube_client(host, "user", &counter);
+        Ok(Self {
+            world,
+            host,
+            kube,
+            counter,
+            operator,
+        })
+    }
+}
+
+impl Access for Resident {
+    fn kube(&self) -> kube::Client {
+        self.kube.clone()
+    }
+
+    fn dial(&self, host: &str, port: u16) -> BoxFuture<Result<Client, String>> {
+        let (world, from) = (self.world.clone(), self.host);
+        let (counter, host) = (self.counter.clone(), host.to_owned());
+        Box::pin(async move {
+            let dialled = world.dial_etcd(from, &host, port, &counter).await;
+            dialled.map_err(|error| error.to_string())
+        })
+    }
+
+    fn spawn(&self, task: BoxFuture<()>) {
+        self.world.net().spawn(self.host, task);
+    }
+
+    fn clock(&self) -> Clock {
+        *self.world.clock()
+    }
+
+    fn calls(&self) -> Calls {
+        let counted = self.operator.counter().calls();
+        Calls {
+            kubernetes: counted.kubernetes,
+            etcd: counted.etcd,
+        }
+    }
+
+    fn crashed(&self) -> Option<String> {
+        match self.operator.ended()? {
+            Ended::Killed => None,
+            Ended::Stopped => Some("the operator stopped without being asked to".to_owned()),
+            Ended::Failed(why) => Some(format!("the operator ended: {why}")),
+        }
+    }
+}
