@@ -89,7 +89,7 @@ pub fn apply(
     managers.insert(me.clone(), mine);
     let merged = merge::merge(live, applied, &schema.root);
     let previous = previous.map(|entry| entry.set).unwrap_or_default();
-    let mut result = prune::prune(&merged, &previous, &managers, &schema.root);
+    let mut result = prune::prune(&merged, &previous, &me, &managers, &schema.root);
 
     let comparison = compare::compare(live, &result, &schema.root).without(&ignored);
     update::take_over(&mut managers, &me, &comparison, force).map_err(ApplyError::Conflicts)?;

@@ -6,17 +6,28 @@
 
 use serde_json::Value;
 
-use super::{field_set::FieldSet, managers::Managers, owned_fields::owned_fields, remove::remove};
+use super::{
+    field_set::FieldSet,
+    managers::{Identity, Managers},
+    owned_fields::owned_fields,
+    remove::remove,
+};
 use crate::kubernetes::schema::types::Node;
 
-/// `merged` without the fields of `previous` that no one in `managers` owns any more.
+/// `merged` without the fields of `previous`, the last configuration of the manager `who`, that
+/// no one in `managers` owns any more.
 pub(super) fn prune(
     merged: &Value,
     previous: &FieldSet,
+    who: &Identity,
     managers: &Managers,
     node: &Node,
 ) -> Value {
-    if previous.is_empty() {
+    let still_applied = managers
+        .get(who)
+        .map_or_else(FieldSet::default, |me| me.set.clone());
+    if previous.difference(&still_applied).is_empty() {
+        // The common case: an operator applies the same fields over and over.
         return merged.clone();
     }
     let previous = previous.with_named_fields(node);

@@ -76,3 +76,77 @@ impl StructuralSchema {
         errors
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_modelled_is_refused_loudly() {
+        let rule = |rule: &str| json!([{"rule": rule}]);
+        for (schema, what) in [
+            (
+                json!({"type": "string", "format": "isbn"}),
+                "the format \"isbn\"",
+            ),
+            (
+                json!({"type": "string", "x-kubernetes-validations": rule("self.optMap(x, x)")}),
+                "the CEL function \"optMap\"",
+            ),
+        ] {
+            let root = json!({"type": "object", "properties": {"spec": schema}});
+            let error = StructuralSchema::from_crd(&root).unwrap_err().to_string();
+            assert!(error.ends_with(&format!("not modelled: {what}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn rules_see_fields_by_their_escaped_names_and_the_name_of_the_object() {
+        let schema = StructuralSchema::from_crd(&json!({
+            "type": "object",
+            "x-kubernetes-validations": [
+                {"rule": "self.metadata.name == self.spec.my__dash__name", "message": "name"},
+                {"rule": "self.spec.__namespace__ == 'n' && self.spec.a_b == 1", "message": "rest"},
+            ],
+            "properties": {"spec": {"type": "object", "properties": {
+                "my-name": {"type": "string"},
+                "namespace": {"type": "string"},
+                "a_b": {"type": "integer"},
+            }}},
+        }))
+        .unwrap();
+        let mut object = json!({
+            "apiVersion": "example.com/v1",
+            "kind": "Thing",
+            "metadata": {"name": "x"},
+            "spec": {"my-name": "x", "namespace": "n", "a_b": 1},
+        });
+        assert_eq!(schema.validate(&object, None), []);
+        object["spec"]["my-name"] = json!("y");
+        let errors = schema.validate(&object, None);
+        assert_eq!(
+            errors[0].to_string(),
+            "<nil>: Invalid value: \"object\": name"
+        );
+        assert_eq!(errors.len(), 1);
+    }
+
+    #[test]
+    fn an_update_is_forgiven_what_was_wrong_before_and_did_not_change() {
+        let schema = StructuralSchema::from_crd(&json!({
+            "type": "object",
+            "properties": {"spec": {"type": "object", "properties": {
+                "a": {"type": "integer", "maximum": 1},
+                "b": {"type": "integer"},
+            }}},
+        }))
+        .unwrap();
+        let old = json!({"spec": {"a": 5, "b": 1}});
+        let new = |a: i64| json!({"spec": {"a": a, "b": 2}});
+        assert_eq!(schema.validate(&new(5), Some(&old)), []);
+        assert_eq!(schema.validate(&new(6), Some(&old)).len(), 1);
+        assert_eq!(schema.validate(&new(5), None).len(), 1);
+    }
+}

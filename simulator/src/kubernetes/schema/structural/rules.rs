@@ -7,6 +7,7 @@
 
 mod cel_value;
 mod fields;
+mod library;
 mod rule;
 
 use serde_json::Value;

@@ -5,23 +5,18 @@
 //! counts as broken.
 //! Deliberately does not know: the cost budget; types are checked when a rule runs, not before.
 
-use std::sync::LazyLock;
-
-use kube_cel::{
-    KubeCelExt,
-    cel::{Context, ExecutionError, Program, Value as CelValue},
-};
+use kube_cel::cel::{Context, ExecutionError, Program, Value as CelValue};
 use serde_json::Value;
 
-use super::{cel_value, fields};
+use super::{
+    cel_value, fields,
+    library::{self, LIBRARY},
+};
 use crate::kubernetes::schema::structural::{
     field_error::{ErrorKind, FieldError, FieldPath},
     parse::{Place, SchemaError},
     schema::Schema,
 };
-
-/// Every function that a rule may call; filling it takes longer than most rules.
-static LIBRARY: LazyLock<Context<'static>> = LazyLock::new(|| Context::default().with_all());
 
 /// A compiled rule.
 #[derive(Debug)]
@@ -174,15 +169,17 @@ fn compile(source: &str, rule: &Value, place: &Place) -> Result<Program, SchemaE
     let program = Program::compile(source)
         .map_err(|error| place.invalid_shown(show(rule), format!("compilation failed: {error}")))?;
     let references = program.references();
-    let mut unknown: Vec<&str> = references.functions();
-    unknown.retain(|name| !is_known(name));
-    unknown.sort_unstable();
-    match unknown.first() {
+    let mut called: Vec<&str> = references.functions();
+    called.sort_unstable();
+    let unknown = called
+        .iter()
+        .find_map(|name| Some((name, library::find(name).err()?)));
+    match unknown {
         None => Ok(program),
-        Some(name) if NOT_MODELLED.contains(name) => {
+        Some((name, library::Missing::Here)) => {
             Err(place.not_modelled(format!("the CEL function {name:?}")))
         }
-        Some(name) => {
+        Some((name, library::Missing::Everywhere)) => {
             let detail = format!("compilation failed: undeclared reference to '{name}'");
             Err(place.invalid_shown(show(rule), detail))
         }
@@ -203,43 +200,6 @@ fn show(rule: &Value) -> String {
         other("optionalOldSelf"),
     )
 }
-
-/// Operators are spelled with signs; every other function must be registered.
-fn is_known(function: &str) -> bool {
-    let operator = !function.starts_with(|c: char| c.is_ascii_alphabetic());
-    operator || FUNCTIONS.contains(&function)
-}
-
-/// Functions that real servers have and this one does not.
-#[rustfmt::skip]
-const NOT_MODELLED: &[&str] = &[
-    "optMap", "optFlatMap", "bind", "cel.bind", "existsOne", "transformList", "transformMap",
-    "transformMapEntry", "jsonpatch.escapeKey", "path", "group", "serviceAccount", "resource",
-    "subresource", "namespace", "name", "check", "allowed", "reason", "errored", "error",
-    "fieldSelector", "labelSelector", "optional.unwrap", "unwrapOpt", "@mapInsert",
-];
-
-/// The functions of CEL and of Kubernetes' libraries that rules may call.
-#[rustfmt::skip]
-const FUNCTIONS: &[&str] = &[
-    "add", "asApproximateFloat", "asInteger", "bytes", "charAt", "cidr", "compareTo", "contains",
-    "containsCIDR", "containsIP", "distinct", "double", "duration", "endsWith", "family", "find",
-    "findAll", "first", "flatten", "format", "format.byte", "format.date", "format.datetime",
-    "format.labelValue", "format.named", "format.qualifiedName", "format.uri", "format.uuid",
-    "getDate", "getDayOfMonth", "getDayOfWeek", "getDayOfYear", "getEscapedPath", "getFullYear",
-    "getHost", "getHostname", "getHours", "getMilliseconds", "getMinutes", "getMonth", "getPort",
-    "getQuery", "getScheme", "getSeconds", "hasValue", "indexOf", "int", "ip", "ip.isCanonical",
-    "isCIDR", "isGlobalUnicast", "isGreaterThan", "isIP", "isInteger", "isLessThan",
-    "isLinkLocalMulticast", "isLinkLocalUnicast", "isLoopback", "isQuantity", "isSemver",
-    "isSorted", "isURL", "isUnspecified", "join", "last", "lastIndexOf", "lists.range",
-    "lowerAscii", "major", "masked", "matches", "math.abs", "math.ceil", "math.floor",
-    "math.greatest", "math.isFinite", "math.isInf", "math.isNaN", "math.least", "math.round",
-    "math.sign", "math.trunc", "max", "min", "minor", "optional.none", "optional.of",
-    "optional.ofNonZeroValue", "or", "orValue", "patch", "prefixLength", "quantity", "replace",
-    "reverse", "semver", "sets.contains", "sets.equivalent", "sets.intersects", "sign", "size",
-    "slice", "sort", "split", "startsWith", "string", "strings.quote", "sub", "substring", "sum",
-    "timestamp", "trim", "uint", "upperAscii", "url", "validate", "value",
-];
 
 fn kind(reason: &str, place: &Place) -> Result<ErrorKind, SchemaError> {
     match reason {
