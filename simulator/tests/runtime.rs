@@ -69,6 +69,7 @@ impl Kubelet {
             name: pod.to_owned(),
             uid: format!("uid-{pod}"),
             hostname: pod.to_owned(),
+            full_name: None,
             node: "node-1".to_owned(),
         };
         let ip = self.runtime.create_sandbox(&sandbox).unwrap();

@@ -65,9 +65,13 @@ struct State {
 }
 
 impl Launch {
-    /// Starts the process; `on_exit` is called once with its exit code, 128 + signal when killed,
-    /// after its last line of output is in the log.
-    pub(super) fn start(self, on_exit: impl FnOnce(i32) + Send + 'static) -> io::Result<Process> {
+    /// Starts the process. `on_line` is called with each line that it prints; `on_exit` is called
+    /// once, after that, with its exit code, 128 + signal when killed.
+    pub(super) fn start(
+        self,
+        on_line: impl Fn(&str) + Send + 'static,
+        on_exit: impl FnOnce(i32) + Send + 'static,
+    ) -> io::Result<Process> {
         let (output, input) = io::pipe()?;
         let nothing = File::open("/dev/null")?;
         let command =
@@ -85,7 +89,7 @@ impl Launch {
             pid: Some(pid),
             lines: VecDeque::new(),
         })));
-        process.watch(child, pid, output, on_exit)?;
+        process.watch(child, pid, (output, on_line), on_exit)?;
         Ok(process)
     }
 
@@ -184,13 +188,13 @@ impl Process {
         &self,
         child: Child,
         pid: Pid,
-        output: PipeReader,
+        (output, on_line): (PipeReader, impl Fn(&str) + Send + 'static),
         on_exit: impl FnOnce(i32) + Send + 'static,
     ) -> io::Result<()> {
         let log = self.clone();
         let reader = thread::Builder::new()
             .name("log".into())
-            .spawn(move || log.collect(output))?;
+            .spawn(move || log.collect(output, on_line))?;
         let process = self.clone();
         thread::Builder::new().name("wait".into()).spawn(move || {
             let code = process.reap(child, pid);
@@ -200,16 +204,16 @@ impl Process {
         Ok(())
     }
 
-    fn collect(&self, output: PipeReader) {
+    fn collect(&self, output: PipeReader, on_line: impl Fn(&str)) {
         for line in BufReader::new(output).split(b'\n') {
             let Ok(line) = line else { return };
+            let line = String::from_utf8_lossy(&line).into_owned();
+            on_line(&line);
             let mut state = self.state();
             if state.lines.len() == LOG_LINES_MAX {
                 state.lines.pop_front();
             }
-            state
-                .lines
-                .push_back(String::from_utf8_lossy(&line).into_owned());
+            state.lines.push_back(line);
         }
     }
 

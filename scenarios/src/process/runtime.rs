@@ -19,6 +19,7 @@ use simulator::{
         Container, ContainerId, ContainerRuntime, HttpProbe, Observation, Sandbox, Signal,
         StartFailed, Volume,
     },
+    trace::Trace,
 };
 use tokio::{runtime::Handle, sync::Notify};
 
@@ -71,6 +72,7 @@ struct Started {
 struct News {
     observations: Arc<Mutex<Vec<Observation>>>,
     clock: Clock,
+    trace: Trace,
     wake: Arc<Notify>,
 }
 
@@ -82,13 +84,14 @@ impl News {
 }
 
 impl ProcessRuntime {
-    /// A runtime without pods; `wake` is notified whenever there is something new to observe. One
+    /// A runtime without pods. What containers print goes to the trace; `wake` is notified whenever there is something new to observe. One
     /// at a time, made inside the async runtime that shall run the probes.
     #[must_use]
     pub fn new(
         enclosure: &Enclosure,
         programs: Vec<EtcdBinary>,
         clock: Clock,
+        trace: Trace,
         wake: Arc<Notify>,
     ) -> Self {
         let pods = Pods {
@@ -104,6 +107,7 @@ impl ProcessRuntime {
             news: News {
                 observations: Arc::default(),
                 clock,
+                trace,
                 wake,
             },
             executor: Handle::current(),
@@ -263,8 +267,10 @@ impl Pods {
         self.next_container += 1;
         let id = ContainerId(self.next_container);
         let (launch, files) = pod.prepare(id, container, program, &volumes)?;
-        let news = news.clone();
-        let process = launch.start(move |code| {
+        let (trace, news) = (news.trace.clone(), news.clone());
+        let who = format!("{}/{}", pod.sandbox.name, container.name);
+        let on_line = move |line: &str| trace.record(&who, line);
+        let process = launch.start(on_line, move |code| {
             let at = news.clock.now();
             news.add(Observation::Exited {
                 container: id,
@@ -306,10 +312,12 @@ impl Pod {
         let search = format!("{}.svc.cluster.local", sandbox.namespace);
         let resolv_conf = resolv_conf(&[&search, "svc.cluster.local", "cluster.local"]);
         fs::write(folder.join("resolv.conf"), resolv_conf)?;
+        let names = sandbox.full_name.iter().chain([&sandbox.hostname]);
+        let names: Vec<&str> = names.map(String::as_str).collect();
         let hosts = format!(
             "127.0.0.1\tlocalhost\n{}\t{}\n",
             network.ip(),
-            sandbox.hostname
+            names.join("\t")
         );
         fs::write(folder.join("hosts"), hosts)?;
         fs::write(folder.join("hostname"), format!("{}\n", sandbox.hostname))?;

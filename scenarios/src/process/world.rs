@@ -66,13 +66,13 @@ impl ProcessWorld {
         let ground = Ground {
             net: Arc::new(LoopbackNet::on(own_addresses(), trace.clone())),
             clock,
-            trace,
+            trace: trace.clone(),
         };
         let mut faults = None;
         let runtime = |station: Station| {
             enclosure.answer_with(station.resolver);
             let programs = vec![program.clone()];
-            let runtime = ProcessRuntime::new(enclosure, programs, clock, station.wake);
+            let runtime = ProcessRuntime::new(enclosure, programs, clock, trace, station.wake);
             faults = Some(runtime.faults());
             runtime
         };

@@ -15,6 +15,7 @@ use simulator::{
         Container, ContainerId, ContainerRuntime, HttpProbe, Observation, Sandbox, Volume,
     },
     net::Resolve,
+    trace::Trace,
 };
 use tokio::{
     sync::Notify,
@@ -56,7 +57,9 @@ impl Cluster {
         let wake = Arc::new(Notify::new());
         enclosure.answer_with(Arc::clone(&names) as Arc<dyn Resolve>);
         let clock = Clock::starting_at(jiff::Timestamp::UNIX_EPOCH);
-        let runtime = ProcessRuntime::new(enclosure, vec![etcd.clone()], clock, Arc::clone(&wake));
+        let trace = Trace::new(clock, 1);
+        let programs = vec![etcd.clone()];
+        let runtime = ProcessRuntime::new(enclosure, programs, clock, trace, Arc::clone(&wake));
         Self {
             runtime,
             etcd,
@@ -74,6 +77,7 @@ impl Cluster {
             name: name.clone(),
             uid: format!("uid-{ordinal}"),
             hostname: name,
+            full_name: Some(host(ordinal)),
             node: format!("node-{}", ordinal % 3),
         };
         let ip = self.runtime.create_sandbox(&sandbox).unwrap();

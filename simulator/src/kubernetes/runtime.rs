@@ -21,6 +21,9 @@ pub struct Sandbox {
     pub uid: String,
     /// Host name inside the pod.
     pub hostname: String,
+    /// Full DNS name of a pod that has a subdomain. The kubelet writes it into the pod's hosts file,
+    /// so that the pod itself finds it before DNS knows.
+    pub full_name: Option<String>,
     /// Node that the pod runs on.
     pub node: String,
 }
@@ -131,7 +134,12 @@ pub trait ContainerRuntime: Send {
     fn start(&mut self, pod_uid: &str, container: &Container) -> Result<ContainerId, StartFailed>;
 
     /// Replaces the content of a mounted [`Volume::Files`] (the kubelet's periodic refresh).
-    fn refresh_files(&mut self, container: ContainerId, mount: &str, files: &BTreeMap<String, Vec<u8>>);
+    fn refresh_files(
+        &mut self,
+        container: ContainerId,
+        mount: &str,
+        files: &BTreeMap<String, Vec<u8>>,
+    );
 
     /// Sends a signal; the exit arrives as an [`Observation`].
     fn signal(&mut self, container: ContainerId, signal: Signal);

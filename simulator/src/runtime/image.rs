@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::{Process, Program, Start};
+use super::{Process, Program, Start, hosts::HostsFile};
 use crate::{
     clock::Clock,
     determinism::Seed,
@@ -48,6 +48,7 @@ impl Images for EtcdImages {
         let Start {
             host,
             label,
+            own_name,
             program,
         } = start;
         let version = self.version(&program.image)?;
@@ -69,7 +70,11 @@ impl Images for EtcdImages {
             seed,
             label,
         };
-        let (net, resolver) = (Arc::clone(&self.net), Arc::clone(&self.resolver));
+        let net = Arc::clone(&self.net);
+        let resolver = Arc::new(HostsFile {
+            own: own_name.map(|name| (name, net.ip(host))),
+            dns: Arc::clone(&self.resolver),
+        });
         let running = etcd::launch(net, resolver, host, self.clock, self.trace.clone(), launch);
         Ok(Box::new(EtcdProcess(running)))
     }

@@ -4,6 +4,7 @@
 //! Always holds: whatever a container started or opened ends with it; an exit is reported once.
 //! Deliberately does not know: what the programs do, nor probes' thresholds or restart policies.
 
+mod hosts;
 mod image;
 mod probe;
 mod program;
@@ -212,6 +213,7 @@ impl SimRuntime {
         let start = Start {
             host: pod.host,
             label: pod.sandbox.name.clone(),
+            own_name: pod.sandbox.full_name.clone(),
             program,
         };
         let process = inner.images.start(start)?;

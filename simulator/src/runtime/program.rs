@@ -34,6 +34,8 @@ pub struct Start {
     pub host: HostId,
     /// Name of the pod, for the trace.
     pub label: String,
+    /// The name that the pod's hosts file has.
+    pub own_name: Option<String>,
     /// What to start.
     pub program: Program,
 }

@@ -191,6 +191,7 @@ impl PodWorker {
             name: self.pod.name().to_owned(),
             uid: self.pod.uid().to_owned(),
             hostname: hostname(&self.pod).to_owned(),
+            full_name: full_name(&self.pod),
             node: hands.node.name.clone(),
         };
         match hands.runtime.create_sandbox(&sandbox) {
@@ -473,6 +474,14 @@ fn hostname(pod: &Value) -> &str {
         "" => pod.name(),
         hostname => hostname,
     }
+}
+
+fn full_name(pod: &Value) -> Option<String> {
+    let subdomain = Some(pod.text("/spec/subdomain")).filter(|name| !name.is_empty())?;
+    let (hostname, namespace) = (hostname(pod), pod.namespace());
+    Some(format!(
+        "{hostname}.{subdomain}.{namespace}.svc.cluster.local"
+    ))
 }
 
 /// Mounting is tried again after half a second, doubled each time up to two minutes.
