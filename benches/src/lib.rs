@@ -31,11 +31,17 @@ pub fn healthy_cluster(voters: u32, size: u32) -> (Desired, Observed) {
             peer_urls: vec![desired.identity.peer_url(ordinal)],
             learner: false,
         });
-        let pod = PodView { running: true, ..PodView::default() };
+        let pod = PodView {
+            running: true,
+            ..PodView::default()
+        };
         observed.pods.insert(ordinal, pod);
         observed.reports.insert(ordinal, Ok(report(&desired, id)));
     }
-    observed.membership = Membership::Known { cluster_id: 1, members };
+    observed.membership = Membership::Known {
+        cluster_id: 1,
+        members,
+    };
     (desired, observed)
 }
 
@@ -63,7 +69,11 @@ fn desired(size: u32) -> Desired {
             domain: "cluster.local".into(),
         },
         size,
-        version: operator::version::EtcdVersion { major: 3, minor: 5, patch: 21 },
+        version: operator::version::EtcdVersion {
+            major: 3,
+            minor: 5,
+            patch: 21,
+        },
         image: "gcr.io/etcd-development/etcd:v3.5.21".into(),
         storage_size: Default::default(),
         storage_class: None,

@@ -20,7 +20,10 @@ impl Clock {
     /// A clock that reads `epoch` now. Call it inside the runtime whose clock it follows.
     #[must_use]
     pub fn starting_at(epoch: Timestamp) -> Self {
-        Self { epoch, start: Instant::now() }
+        Self {
+            epoch,
+            start: Instant::now(),
+        }
     }
 
     /// The calendar time now.

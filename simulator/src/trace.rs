@@ -47,20 +47,32 @@ impl Trace {
     /// An empty trace that keeps the last `keep` lines (the hash covers all of them).
     #[must_use]
     pub fn new(clock: Clock, keep: usize) -> Self {
-        let record = Record { hash: FNV_OFFSET, next: 0, lines: VecDeque::new(), keep };
-        Self { clock, inner: Arc::new(Mutex::new(record)) }
+        let record = Record {
+            hash: FNV_OFFSET,
+            next: 0,
+            lines: VecDeque::new(),
+            keep,
+        };
+        Self {
+            clock,
+            inner: Arc::new(Mutex::new(record)),
+        }
     }
 
     /// Appends one line.
     pub fn record(&self, who: impl Display, what: impl Display) {
         let at = self.clock.elapsed();
         let mut record = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let line =
-            Line { ordinal: record.next, at, who: who.to_string(), what: what.to_string() };
+        let line = Line {
+            ordinal: record.next,
+            at,
+            who: who.to_string(),
+            what: what.to_string(),
+        };
         let text = format!("{} {} {}\n", at.as_micros(), line.who, line.what);
-        record.hash = text
-            .bytes()
-            .fold(record.hash, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(FNV_PRIME));
+        record.hash = text.bytes().fold(record.hash, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(FNV_PRIME)
+        });
         record.next += 1;
         if record.lines.len() == record.keep {
             record.lines.pop_front();
@@ -71,19 +83,30 @@ impl Trace {
     /// Hash over every line recorded so far (FNV-1a, 64 bits).
     #[must_use]
     pub fn hash(&self) -> u64 {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).hash
+        self.inner
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .hash
     }
 
     /// The kept lines from `ordinal` on.
     #[must_use]
     pub fn since(&self, ordinal: u64) -> Vec<Line> {
         let record = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        record.lines.iter().filter(|line| line.ordinal >= ordinal).cloned().collect()
+        record
+            .lines
+            .iter()
+            .filter(|line| line.ordinal >= ordinal)
+            .cloned()
+            .collect()
     }
 
     /// The ordinal that the next line will get.
     #[must_use]
     pub fn next_ordinal(&self) -> u64 {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).next
+        self.inner
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .next
     }
 }

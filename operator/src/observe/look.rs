@@ -162,10 +162,7 @@ impl Stores {
                 .config_map
                 .as_ref()
                 .map(|config| config.data.clone().unwrap_or_default()),
-            status: cluster
-                .status
-                .clone()
-                .unwrap_or_default(),
+            status: cluster.status.clone().unwrap_or_default(),
             ..Observed::default()
         };
         Objects { observed, live }

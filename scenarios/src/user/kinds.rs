@@ -54,6 +54,9 @@ const KINDS: [(&str, &str, &str, &str, bool); 13] = [
     ("", "v1", "PersistentVolume", "persistentvolumes", false),
 ];
 
+/// What Kubernetes itself puts into every namespace, some moments after it was made.
+const OF_EVERY_NAMESPACE: [&str; 2] = ["ConfigMap/kube-root-ca.crt", "ServiceAccount/default"];
+
 /// An object that is there.
 pub(super) struct Object {
     /// Kind, name and UID.
@@ -90,5 +93,6 @@ pub(super) async fn everything(kube: &Client, namespace: &str) -> Result<Vec<Obj
             }
         }));
     }
+    objects.retain(|object: &Object| !OF_EVERY_NAMESPACE.contains(&object.name.as_str()));
     Ok(objects)
 }

@@ -65,7 +65,9 @@ fn read_one(pod: &core::Pod) -> Addressed {
         restarts: u32::try_from(restarts).unwrap_or(0),
         member: None,
     };
-    (view, status.pod_ip.filter(|_| running))
+    // The kubelet tells of a started container up to a second late; its member answers before.
+    let ended = matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"));
+    (view, status.pod_ip.filter(|_| !ended))
 }
 
 #[cfg(test)]

@@ -141,8 +141,7 @@ impl World {
         };
         let runtime: control_plane::Shared = Arc::new(Mutex::new(runtime(station)));
         let plane = Arc::new(Mutex::new(plane));
-        let mut api =
-            ApiServer::starting_at(options.seed.derive("api").0, ground.clock.now());
+        let mut api = ApiServer::starting_at(options.seed.derive("api").0, ground.clock.now());
         api.set_log_source(control_plane::logs(
             Arc::clone(&plane),
             Arc::clone(&runtime),
