@@ -8,10 +8,6 @@ use tonic::{Code, Status};
 
 /// A request that failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[expect(
-    missing_docs,
-    reason = "each variant is named after the message that it carries"
-)]
 pub enum Failure {
     #[error("etcdserver: key is not provided")]
     EmptyKey,

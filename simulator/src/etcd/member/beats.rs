@@ -57,7 +57,7 @@ impl Beats {
 
     /// Whether `every` has passed again at this tick.
     pub(super) fn is_due(&self, every: Duration) -> bool {
-        self.count % self.ticks(every) == 0
+        self.count.is_multiple_of(self.ticks(every))
     }
 
     fn ticks(&self, time: Duration) -> u64 {

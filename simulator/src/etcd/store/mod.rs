@@ -152,8 +152,8 @@ impl Store {
     pub(super) fn attached_to(&self, lease: i64) -> Vec<Vec<u8>> {
         let live = self
             .index
-            .iter()
-            .filter_map(|(_, history)| self.latest(history, self.revision));
+            .values()
+            .filter_map(|history| self.latest(history, self.revision));
         live.filter(|kv| kv.lease == lease)
             .map(|kv| kv.key.clone())
             .collect()

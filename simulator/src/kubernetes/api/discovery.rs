@@ -35,7 +35,7 @@ impl ApiServer {
             groups.entry(group).or_default().push(version);
         }
         for versions in groups.values_mut() {
-            versions.sort_by(|one, other| priority(other).cmp(&priority(one)));
+            versions.sort_by_key(|version| std::cmp::Reverse(priority(version)));
         }
         groups.remove("");
         groups
@@ -59,7 +59,7 @@ impl ApiServer {
         let resources = served
             .get(&(group.to_owned(), version.to_owned()))
             .ok_or_else(page_not_found)?;
-        let listed: Vec<Value> = resources.iter().flat_map(|r| describe(r)).collect();
+        let listed: Vec<Value> = resources.iter().flat_map(describe).collect();
         let group_version = if group.is_empty() {
             version.to_owned()
         } else {
@@ -86,7 +86,7 @@ impl ApiServer {
                     .map(|version| {
                         let resources = &served[&(group.clone(), version.clone())];
                         let resources: Vec<Value> =
-                            resources.iter().map(|r| describe_aggregated(r)).collect();
+                            resources.iter().map(describe_aggregated).collect();
                         json!({"version": version, "resources": resources, "freshness": "Current"})
                     })
                     .collect();
@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn stable_versions_come_before_beta_and_alpha() {
         let mut versions = ["v1alpha1", "v2", "v1beta1", "v1", "v1beta2"];
-        versions.sort_by(|one, other| priority(other).cmp(&priority(one)));
+        versions.sort_by_key(|version| std::cmp::Reverse(priority(version)));
         assert_eq!(versions, ["v2", "v1", "v1beta2", "v1beta1", "v1alpha1"]);
     }
 }

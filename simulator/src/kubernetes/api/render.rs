@@ -64,10 +64,8 @@ impl Renderer {
         meta: &ListMeta,
         objects: impl Iterator<Item = &'a Value>,
     ) -> Bytes {
-        let list = match self.form {
-            Form::Table(included) => {
-                return encode(&self.table(now, included, meta.value(), objects));
-            }
+        match self.form {
+            Form::Table(included) => encode(&self.table(now, included, meta.value(), objects)),
             Form::Metadata => encode(&json!({
                 "kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1",
                 "metadata": meta.value(), "items": objects.map(partial).collect::<Vec<_>>(),
@@ -90,8 +88,7 @@ impl Renderer {
                     .expect("a list of JSON values always has a text")
                     .into()
             }
-        };
-        list
+        }
     }
 
     /// One line of a watch stream.
