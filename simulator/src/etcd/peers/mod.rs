@@ -43,6 +43,9 @@ pub(super) struct Peers {
 struct Peer {
     urls: Vec<String>,
     outbox: Option<mpsc::Sender<Letter>>,
+    /// Proposals made before the peer has opened its stream. etcd posts them on a connection of
+    /// its own (its "pipeline"); here they wait for the stream, which is dialled all the while.
+    early: Vec<Letter>,
     /// Dropping it ends the dialling.
     _dialling: watch::Sender<()>,
 }
@@ -106,6 +109,7 @@ impl Peers {
                 Peer {
                     urls,
                     outbox: None,
+                    early: Vec::new(),
                     _dialling: dialling,
                 }
             });
@@ -114,15 +118,24 @@ impl Peers {
 
     /// Puts a message into its outbox; `false` when there is no stream to take it.
     pub(super) fn send(&self, message: &Message) -> bool {
-        let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(outbox) = table.get(&message.to).and_then(|peer| peer.outbox.as_ref()) else {
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(peer) = table.get_mut(&message.to) else {
             return false;
         };
-        let is_snapshot = message.get_msg_type() == MessageType::MsgSnapshot;
+        let kind = message.get_msg_type();
         let body = message
             .write_to_bytes()
             .expect("a message without required fields can always be written");
-        outbox.try_send(Letter { body, is_snapshot }).is_ok()
+        let is_snapshot = kind == MessageType::MsgSnapshot;
+        let letter = Letter { body, is_snapshot };
+        match &peer.outbox {
+            Some(outbox) => outbox.try_send(letter).is_ok(),
+            None if kind == MessageType::MsgPropose && peer.early.len() < OUTBOX => {
+                peer.early.push(letter);
+                true
+            }
+            None => false,
+        }
     }
 
     /// Asks a peer something on a connection of its own.
@@ -144,7 +157,12 @@ impl Peers {
     fn open_outbox(&self, peer: u64) -> Option<mpsc::Receiver<Letter>> {
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         let (outbox, letters) = mpsc::channel(OUTBOX);
-        table.get_mut(&peer)?.outbox = Some(outbox);
+        let peer = table.get_mut(&peer)?;
+        for letter in peer.early.drain(..) {
+            // The outbox is as large as what may wait for it.
+            let _ = outbox.try_send(letter);
+        }
+        peer.outbox = Some(outbox);
         Some(letters)
     }
 

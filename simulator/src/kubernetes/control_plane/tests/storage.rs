@@ -126,3 +126,22 @@ fn a_claim_may_grow() {
     let claim = world.get(&PERSISTENT_VOLUME_CLAIMS, "data");
     assert_eq!(claim.text("/status/capacity/storage"), "2Gi");
 }
+
+/// Seen on a real cluster: an operator that took ownership of claims at once made them wait.
+#[test]
+fn a_claim_written_while_its_volume_is_made_waits_for_the_next_resync() {
+    let mut world = World::new();
+    world.create(&PERSISTENT_VOLUME_CLAIMS, claim("data"));
+    world.create(&PODS, user("solo", "data"));
+    world.until("its volume is being made", |world| {
+        world.has_event("data", "ExternalProvisioning", "Waiting for a volume")
+    });
+    world.edit(&PERSISTENT_VOLUME_CLAIMS, "data", |claim| {
+        claim["metadata"]["labels"] = json!({"touched": "yes"});
+    });
+    world.until("it is bound", |world| {
+        let claim = world.get(&PERSISTENT_VOLUME_CLAIMS, "data");
+        claim.text("/status/phase") == "Bound"
+    });
+    assert_eq!(world.now.as_second() % 15, 0, "bound at {}", world.now);
+}

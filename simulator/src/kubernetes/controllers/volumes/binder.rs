@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::kubernetes::{
@@ -31,10 +31,28 @@ use crate::kubernetes::{
 pub struct Binder {
     provision: Delay,
     draw: Draw,
-    /// When the volume of a claim that is being worked on will be there, by the claim's UID.
-    ready: BTreeMap<String, Timestamp>,
+    /// Claims that are being worked on, by UID.
+    begun: BTreeMap<String, Begun>,
     /// Volumes whose content is to be thrown away.
     deletes: Arc<Mutex<Vec<String>>>,
+}
+
+/// A claim whose volume is being made.
+struct Begun {
+    /// When the volume will be there.
+    ready: Timestamp,
+    /// The claim as it was read. Binding writes the claim; when somebody else has written it
+    /// meanwhile that write conflicts, and the real controller tries again only at its next resync.
+    resource_version: String,
+}
+
+/// The real controller's `--pvclaimbinder-sync-period`.
+const RESYNC_SECONDS: i64 = 15;
+
+/// The next time at which every claim is looked at again.
+fn next_resync(now: Timestamp) -> Timestamp {
+    let rest = RESYNC_SECONDS - now.as_second().rem_euclid(RESYNC_SECONDS);
+    now + SignedDuration::from_secs(rest)
 }
 
 impl Binder {
@@ -43,7 +61,7 @@ impl Binder {
         Self {
             provision: timings.provision,
             draw: Draw::new(0x0076_6f6c_756d_6573),
-            ready: BTreeMap::new(),
+            begun: BTreeMap::new(),
             deletes: Arc::clone(deletes),
         }
     }
@@ -69,7 +87,7 @@ impl Controller for Binder {
         }
         let mut keys = vec![Key::of(object)];
         if change.deleted {
-            self.ready.remove(object.uid());
+            self.begun.remove(object.uid());
             let volume = object.text("/spec/volumeName");
             if !volume.is_empty() {
                 keys.push(Key::new("", volume));
@@ -120,23 +138,19 @@ impl Binder {
             return Ok(Again::No);
         }
         let now = cluster.now();
-        let ready = match self.ready.get(claim.uid()) {
-            Some(ready) => *ready,
-            None => {
-                let ready = now + self.draw.delay(self.provision);
-                let message = format!(
-                    "Waiting for a volume to be created either by the external provisioner '{}' or manually by the system administrator. If volume creation is delayed, please verify that the provisioner is running and correctly registered.",
-                    class.text("/provisioner")
-                );
-                cluster.event(claim, "ExternalProvisioning", &message);
-                self.ready.insert(claim.uid().to_owned(), ready);
-                ready
-            }
+        let Some(begun) = self.begun.get_mut(claim.uid()) else {
+            return Ok(self.begin(cluster, claim, &class));
         };
-        if ready > now {
-            return Ok(Again::At(ready));
+        if begun.ready > now {
+            return Ok(Again::At(begun.ready));
         }
-        self.ready.remove(claim.uid());
+        let version = claim.text("/metadata/resourceVersion");
+        if begun.resource_version != version {
+            begun.ready = next_resync(now);
+            begun.resource_version = version.to_owned();
+            return Ok(Again::At(begun.ready));
+        }
+        self.begun.remove(claim.uid());
         let name = format!("pvc-{}", claim.uid());
         let volume = match cluster.get(&PERSISTENT_VOLUMES, "", &name) {
             Some(volume) => volume,
@@ -145,6 +159,26 @@ impl Binder {
         let message = format!("Successfully provisioned volume {name}");
         cluster.event(claim, "ProvisioningSucceeded", &message);
         bind(cluster, claim, &volume)
+    }
+}
+
+impl Binder {
+    fn begin(&mut self, cluster: &mut Cluster, claim: &Value, class: &Value) -> Again {
+        let message = format!(
+            "Waiting for a volume to be created either by the external provisioner '{}' or manually by the system administrator. If volume creation is delayed, please verify that the provisioner is running and correctly registered.",
+            class.text("/provisioner")
+        );
+        cluster.event(claim, "ExternalProvisioning", &message);
+        let ready = cluster.now() + self.draw.delay(self.provision);
+        let resource_version = claim.text("/metadata/resourceVersion").to_owned();
+        self.begun.insert(
+            claim.uid().to_owned(),
+            Begun {
+                ready,
+                resource_version,
+            },
+        );
+        Again::At(ready)
     }
 }
 
