@@ -245,18 +245,9 @@ impl Executor<'_> {
             Action::RemoveMember { id, .. } => Some(*id),
             _ => None,
         };
-        let leader = observed.leader();
-        let mut candidates: Vec<_> = observed
-            .reports
-            .iter()
-            .filter_map(|(ordinal, report)| {
-                Some((observed.pods.get(ordinal)?, report.as_ref().ok()?))
-            })
-            .filter(|(_, report)| !report.learner && Some(report.member_id) != leaving)
-            .collect();
-        candidates.sort_by_key(|(_, report)| Some(report.member_id) != leader);
         let mut last = "no voter answers".to_owned();
-        for (pod, _) in candidates {
+        let voters = observed.answering_voters().into_iter();
+        for (pod, _) in voters.filter(|(_, report)| Some(report.member_id) != leaving) {
             match self.connections.to(self.backend.etcd.as_ref(), pod).await {
                 Ok(client) => return Ok(client),
                 Err(why) => last = why,

@@ -81,12 +81,6 @@ impl Identity {
         format!("{}-{}", self.volume(), self.member(ordinal))
     }
 
-    /// The ordinal in a claim's name, if it is one of ours.
-    #[must_use]
-    pub fn ordinal_of_claim(&self, claim: &str) -> Option<u32> {
-        self.ordinal_of_name(claim.strip_prefix(&self.volume())?.strip_prefix('-')?)
-    }
-
     /// The member's stable DNS name.
     #[must_use]
     pub fn host(&self, ordinal: u32) -> String {
@@ -128,6 +122,12 @@ impl Identity {
         let host = peer_url.split_once("://")?.1.split('.').next()?;
         let ordinal = self.ordinal_of_name(host)?;
         (self.peer_url(ordinal) == peer_url).then_some(ordinal)
+    }
+
+    /// The ordinal of a member with these peer URLs, if one of them is ours.
+    #[must_use]
+    pub fn ordinal_of_member(&self, peer_urls: &[String]) -> Option<u32> {
+        peer_urls.iter().find_map(|url| self.ordinal_of_url(url))
     }
 
     /// The member ID that etcd gives to this ordinal when the cluster is bootstrapped with it.

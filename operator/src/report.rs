@@ -121,10 +121,7 @@ fn member_statuses(desired: &Desired, observed: &Observed, gate: &Gate) -> Vec<M
     };
     let mut sorted: BTreeMap<(Option<u32>, u64), &Member> = BTreeMap::new();
     for member in members {
-        let ordinal = member
-            .peer_urls
-            .iter()
-            .find_map(|u| desired.identity.ordinal_of_url(u));
+        let ordinal = desired.identity.ordinal_of_member(&member.peer_urls);
         sorted.insert((ordinal, member.id), member);
     }
     sorted

@@ -56,6 +56,7 @@ pub(super) async fn run(cluster: &EtcdCluster, context: &Context) -> Result<Requ
         return Ok(Requeue::await_change());
     }
     context.stores.ready().await?;
+    context.connections.forget_gone(&context.stores.pods);
     let mut written = cluster.status.clone().unwrap_or_default();
     for _ in 0..ROUNDS {
         let (status, again) = round(cluster, context, &desired, &written).await?;

@@ -6,7 +6,7 @@
 //! Deliberately does not know: what is wanted.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -60,7 +60,8 @@ pub struct Objects {
 /// usually another address, and must not be confused with the one before.
 #[derive(Clone, Default)]
 pub struct Connections {
-    by_pod: Arc<Mutex<BTreeMap<String, MemberClient>>>,
+    /// By the pod's UID: its address when it was dialled, and the connection.
+    by_pod: Arc<Mutex<BTreeMap<String, (String, MemberClient)>>>,
 }
 
 impl Connections {
@@ -70,9 +71,9 @@ impl Connections {
     /// When the pod cannot be reached, in words for people.
     pub async fn to(&self, dial: &dyn Dial, pod: &PodView) -> Result<MemberClient, String> {
         let ip = pod.ip.as_deref().ok_or("the pod has no address yet")?;
-        let key = format!("{}@{ip}", pod.uid);
-        if let Some(client) = self.lock().get(&key) {
-            return Ok(client.clone());
+        let known = self.lock().get(&pod.uid).cloned();
+        if let Some((_, client)) = known.filter(|(dialled, _)| dialled == ip) {
+            return Ok(client);
         }
         let dialled = tokio::time::timeout(CONNECT_TIMEOUT, dial.dial(ip, CLIENT_PORT)).await;
         let client = match dialled {
@@ -80,23 +81,28 @@ impl Connections {
             Ok(Err(error)) => return Err(format!("cannot connect: {}", chain(&error))),
             Err(_) => return Err(format!("no connection within {CONNECT_TIMEOUT:?}")),
         };
-        self.lock().insert(key, client.clone());
+        let connection = (ip.to_owned(), client.clone());
+        self.lock().insert(pod.uid.clone(), connection);
         Ok(client)
     }
 
     /// Forgets the connection to a pod after a failure, so that the next look dials anew.
     pub fn forget(&self, pod: &PodView) {
-        let prefix = format!("{}@", pod.uid);
-        self.lock().retain(|key, _| !key.starts_with(&prefix));
+        self.lock().remove(&pod.uid);
     }
 
-    /// Forgets connections to pods that are no longer there.
-    pub fn retain(&self, alive: impl Fn(&str) -> bool) {
-        self.lock()
-            .retain(|key, _| key.split_once('@').is_some_and(|(uid, _)| alive(uid)));
+    /// Forgets connections to pods that are no longer there. More connections than pods means that
+    /// there are such; else nothing is looked at, so this may be called on every pass.
+    pub fn forget_gone(&self, pods: &Store<Pod>) {
+        let mut connections = self.lock();
+        if connections.len() <= pods.len() {
+            return;
+        }
+        let alive: BTreeSet<String> = pods.state().iter().filter_map(|pod| pod.uid()).collect();
+        connections.retain(|uid, _| alive.contains(uid));
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, MemberClient>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, (String, MemberClient)>> {
         self.by_pod.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -199,16 +205,9 @@ async fn report(
 
 /// Asks voters that see a leader, the leader first, until one answers for a majority.
 async fn membership(observed: &Observed, dial: &dyn Dial, connections: &Connections) -> Membership {
-    let leader = observed.leader();
-    let mut candidates: Vec<(&PodView, &MemberReport)> = observed
-        .reports
-        .iter()
-        .filter_map(|(ordinal, report)| Some((observed.pods.get(ordinal)?, report.as_ref().ok()?)))
-        .filter(|(_, report)| !report.learner && report.leader.is_some())
-        .collect();
-    candidates.sort_by_key(|(_, report)| Some(report.member_id) != leader);
     let mut why = "no member answers that sees a leader".to_owned();
-    for (pod, report) in candidates {
+    let voters = observed.answering_voters().into_iter();
+    for (pod, report) in voters.filter(|(_, report)| report.leader.is_some()) {
         let answer = match connections.to(dial, pod).await {
             Ok(client) => client.membership().await.map_err(|failed| chain(&failed)),
             Err(error) => Err(error),

@@ -138,6 +138,21 @@ impl Observed {
             .find(|report| report.member_id == id)
     }
 
+    /// Voters that answered, with their pods, in the order in which to ask them for more: the
+    /// leader first, since it answers without forwarding.
+    #[must_use]
+    pub fn answering_voters(&self) -> Vec<(&PodView, &MemberReport)> {
+        let leader = self.leader();
+        let mut voters: Vec<_> = self
+            .reports
+            .iter()
+            .filter_map(|(ordinal, report)| Some((self.pods.get(ordinal)?, report.as_ref().ok()?)))
+            .filter(|(_, report)| !report.learner)
+            .collect();
+        voters.sort_by_key(|(_, report)| Some(report.member_id) != leader);
+        voters
+    }
+
     /// The leader that the members agree on: the one named in the highest term.
     #[must_use]
     pub fn leader(&self) -> Option<u64> {

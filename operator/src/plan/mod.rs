@@ -276,10 +276,7 @@ impl<'a> Cluster<'a> {
     fn of(desired: &'a Desired, observed: &'a Observed, list: &'a [Member]) -> Option<Self> {
         let mut members = BTreeMap::new();
         for member in list {
-            let ordinal = member
-                .peer_urls
-                .iter()
-                .find_map(|url| desired.identity.ordinal_of_url(url))?;
+            let ordinal = desired.identity.ordinal_of_member(&member.peer_urls)?;
             if members.insert(ordinal, member).is_some() {
                 return None;
             }
@@ -362,10 +359,9 @@ impl<'a> Cluster<'a> {
 fn foreign_urls(desired: &Desired, members: &[Member]) -> Vec<String> {
     members
         .iter()
-        .filter(|m| {
-            !m.peer_urls
-                .iter()
-                .any(|u| desired.identity.ordinal_of_url(u).is_some())
+        .filter(|member| {
+            let ordinal = desired.identity.ordinal_of_member(&member.peer_urls);
+            ordinal.is_none()
         })
         .flat_map(|member| member.peer_urls.clone())
         .collect()

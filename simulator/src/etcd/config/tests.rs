@@ -1,3 +1,5 @@
+//! A member's settings, from flags, environment and file: what is taken and what is refused.
+
 use super::*;
 
 const V35: Version = Version::new(3, 5, 21);

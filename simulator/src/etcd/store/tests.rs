@@ -1,3 +1,5 @@
+//! Keys, revisions and transactions of the store.
+
 use etcd_client::proto::{
     PbCompare, PbRangeRequest, PbTargetUnion, PbTxnOpRequest, PbTxnRequest, PbTxnRequestOp,
 };

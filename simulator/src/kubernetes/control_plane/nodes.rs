@@ -12,7 +12,7 @@ use crate::kubernetes::{
         ApiServer,
         resource::{LEASES, NODES, STORAGE_CLASSES},
     },
-    controllers::{cluster::Note, object::stamp},
+    controllers::{cluster::Note, node_lifecycle::WELL, object::stamp},
 };
 
 /// Creates `count` nodes and what belongs to them. Gives their names and addresses.
@@ -91,40 +91,14 @@ fn status(name: &str, ip: &str, now: Timestamp) -> Value {
 
 fn conditions(now: Timestamp) -> Vec<Value> {
     let at = stamp(now);
-    [
-        (
-            "MemoryPressure",
-            "False",
-            "KubeletHasSufficientMemory",
-            "kubelet has sufficient memory available",
-        ),
-        (
-            "DiskPressure",
-            "False",
-            "KubeletHasNoDiskPressure",
-            "kubelet has no disk pressure",
-        ),
-        (
-            "PIDPressure",
-            "False",
-            "KubeletHasSufficientPID",
-            "kubelet has sufficient PID available",
-        ),
-        (
-            "Ready",
-            "True",
-            "KubeletReady",
-            "kubelet is posting ready status",
-        ),
-    ]
-    .into_iter()
-    .map(|(kind, status, reason, message)| {
-        json!({
-            "type": kind, "status": status, "reason": reason, "message": message,
-            "lastHeartbeatTime": at, "lastTransitionTime": at,
+    WELL.into_iter()
+        .map(|(kind, status, reason, message)| {
+            json!({
+                "type": kind, "status": status, "reason": reason, "message": message,
+                "lastHeartbeatTime": at, "lastTransitionTime": at,
+            })
         })
-    })
-    .collect()
+        .collect()
 }
 
 /// The lease says that the node joined. It is not renewed: whether a node is silent is told to the

@@ -36,6 +36,34 @@ const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 /// Pods of a node that no longer exists are removed after this.
 const QUARANTINE: SignedDuration = SignedDuration::from_secs(40);
 
+/// What the kubelet of a healthy node says: type, status, reason and message of each condition.
+pub(in crate::kubernetes) const WELL: [(&str, &str, &str, &str); 4] = [
+    (
+        "MemoryPressure",
+        "False",
+        "KubeletHasSufficientMemory",
+        "kubelet has sufficient memory available",
+    ),
+    (
+        "DiskPressure",
+        "False",
+        "KubeletHasNoDiskPressure",
+        "kubelet has no disk pressure",
+    ),
+    (
+        "PIDPressure",
+        "False",
+        "KubeletHasSufficientPID",
+        "kubelet has sufficient PID available",
+    ),
+    (
+        "Ready",
+        "True",
+        "KubeletReady",
+        "kubelet is posting ready status",
+    ),
+];
+
 /// Judges nodes.
 pub struct NodeLifecycle {
     grace: SignedDuration,
@@ -187,32 +215,7 @@ fn regain(cluster: &mut Cluster, node: &Value) -> Result<(), ApiError> {
     let now = cluster.now();
     let mut well = node.clone();
     let mut conditions = well.items("/status/conditions").to_vec();
-    for (kind, status, reason, message) in [
-        (
-            "MemoryPressure",
-            "False",
-            "KubeletHasSufficientMemory",
-            "kubelet has sufficient memory available",
-        ),
-        (
-            "DiskPressure",
-            "False",
-            "KubeletHasNoDiskPressure",
-            "kubelet has no disk pressure",
-        ),
-        (
-            "PIDPressure",
-            "False",
-            "KubeletHasSufficientPID",
-            "kubelet has sufficient PID available",
-        ),
-        (
-            "Ready",
-            "True",
-            "KubeletReady",
-            "kubelet is posting ready status",
-        ),
-    ] {
+    for (kind, status, reason, message) in WELL {
         let condition = json!({
             "type": kind, "status": status, "reason": reason, "message": message,
             "lastHeartbeatTime": stamp(now),
