@@ -21,8 +21,7 @@ use crate::{
     etcd::{Member, MemberReport},
 };
 
-pub(crate) use look::chain;
-pub use look::{CachesClosed, Connections, Objects, Stores, observe};
+pub use look::{CachesClosed, Connections, Objects, Stores, chain, observe};
 
 /// One cluster, as seen just now.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -105,6 +105,18 @@ impl Action {
             Self::DeleteClaim { .. } => "VolumeDeleted",
         }
     }
+
+    /// Ordinal of the member that it is about.
+    #[must_use]
+    pub fn ordinal(&self) -> u32 {
+        match self {
+            Self::MoveLeader { from, .. } => *from,
+            Self::AddLearner { ordinal }
+            | Self::Promote { ordinal, .. }
+            | Self::RemoveMember { ordinal, .. }
+            | Self::DeleteClaim { ordinal, .. } => *ordinal,
+        }
+    }
 }
 
 impl fmt::Display for Action {
