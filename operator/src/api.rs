@@ -10,7 +10,10 @@ use std::collections::BTreeMap;
 use k8s_openapi::{
     api::core::v1::ResourceRequirements,
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
-    apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::Condition},
+    apimachinery::pkg::{
+        api::resource::Quantity,
+        apis::meta::v1::{Condition, Time},
+    },
 };
 use kube::{CustomResource, CustomResourceExt, KubeSchema};
 use schemars::JsonSchema;
@@ -167,11 +170,21 @@ pub struct MemberStatus {
     pub id: String,
     /// Leader, Follower, Learner, or Unknown while it does not answer.
     pub role: MemberRole,
+    /// Whether it receives the log without a vote.
+    #[serde(default)]
+    pub learner: bool,
     /// Whether it answered healthy at the last look.
     pub healthy: bool,
-    /// The version it runs.
+    /// When it was found not to answer, at most one look after it had answered for the last time.
+    /// Not there while it answers, nor before it has ever answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen: Option<Time>,
+    /// The version it runs, or ran when it last answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// Size of its database in bytes, give or take a tenth.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub db_size: Option<i64>,
     /// Why it is not healthy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,

@@ -5,6 +5,8 @@
 //! answer. `readyReplicas` counts voters that answered healthy just now and whose container runs.
 //! Deliberately does not know: how the pass got there.
 
+mod transitions;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -18,6 +20,8 @@ use crate::{
     plan::{Gate, Plan, Waiting},
     validate::{Desired, Invalid},
 };
+
+pub use transitions::{Transition, transitions};
 
 /// A majority answers, so clients are served.
 pub const AVAILABLE: &str = "Available";
@@ -60,9 +64,53 @@ pub fn status(
         leader_id: observed.leader().map(|id| format!("{id:x}")),
         endpoints: vec![desired.identity.endpoint()],
         selector: Some(selector.join(",")),
-        members: member_statuses(desired, observed, &gate),
+        members: member_statuses(desired, observed, &gate, now),
         conditions: conditions(desired, observed, plan, outcome, &gate, now),
     }
+}
+
+/// The status while no majority answers that answered just before: it is choosing a leader, or it is
+/// lost. What was said of the cluster stands; of its members, only what still answers counts.
+#[must_use]
+pub fn in_doubt(desired: &Desired, observed: &Observed, now: Timestamp) -> EtcdClusterStatus {
+    let previous = &observed.status;
+    let members: Vec<MemberStatus> = previous
+        .members
+        .iter()
+        .map(|member| {
+            let seen = last_seen(desired, observed, member, now);
+            MemberStatus {
+                healthy: member.healthy && answers(observed, &member.id),
+                message: seen.message.filter(|_| seen.last_seen.is_some()),
+                ..seen
+            }
+        })
+        .collect();
+    let ready = members.iter().filter(|it| it.healthy && !it.learner);
+    EtcdClusterStatus {
+        ready_replicas: u32::try_from(ready.count()).unwrap_or(u32::MAX),
+        leader_id: None,
+        members,
+        ..previous.clone()
+    }
+}
+
+/// Whether the member with this ID, in hexadecimal, answers from a pod that is to stay.
+fn answers(observed: &Observed, id: &str) -> bool {
+    observed.pods.iter().any(|(ordinal, pod)| {
+        let report = observed.reports.get(ordinal);
+        let report = report.and_then(|report| report.as_ref().ok());
+        pod.running
+            && !pod.terminating
+            && report.is_some_and(|report| format!("{:x}", report.member_id) == id)
+    })
+}
+
+/// Whether the status says that clients are served.
+#[must_use]
+pub fn is_available(status: &EtcdClusterStatus) -> bool {
+    let mut conditions = status.conditions.iter();
+    conditions.any(|condition| condition.type_ == AVAILABLE && condition.status == "True")
 }
 
 /// The status for a spec that cannot be planned: what was last seen, and what to mend.
@@ -110,13 +158,18 @@ fn phase(desired: &Desired, observed: &Observed, gate: &Gate, settled: bool) -> 
     }
 }
 
-fn member_statuses(desired: &Desired, observed: &Observed, gate: &Gate) -> Vec<MemberStatus> {
+fn member_statuses(
+    desired: &Desired,
+    observed: &Observed,
+    gate: &Gate,
+    now: Timestamp,
+) -> Vec<MemberStatus> {
     let Some(members) = observed.membership.members() else {
         return observed
             .status
             .members
             .iter()
-            .map(|member| last_seen(desired, observed, member))
+            .map(|member| last_seen(desired, observed, member, now))
             .collect();
     };
     let mut sorted: BTreeMap<(Option<u32>, u64), &Member> = BTreeMap::new();
@@ -126,7 +179,7 @@ fn member_statuses(desired: &Desired, observed: &Observed, gate: &Gate) -> Vec<M
     }
     sorted
         .into_iter()
-        .map(|((ordinal, _), member)| member_status(desired, observed, gate, ordinal, member))
+        .map(|((ordinal, _), member)| member_status(desired, observed, gate, ordinal, member, now))
         .collect()
 }
 
@@ -136,8 +189,12 @@ fn member_status(
     gate: &Gate,
     ordinal: Option<u32>,
     member: &Member,
+    now: Timestamp,
 ) -> MemberStatus {
     let report = observed.report_of(member.id);
+    let id = format!("{:x}", member.id);
+    let before = observed.status.members.iter().find(|it| it.id == id);
+    let before = before.cloned().unwrap_or_default();
     let healthy = if member.learner {
         report.is_some()
     } else {
@@ -151,10 +208,20 @@ fn member_status(
     };
     MemberStatus {
         name: ordinal.map_or_else(|| member.name.clone(), |o| desired.identity.member(o)),
-        id: format!("{:x}", member.id),
+        id,
         role,
+        learner: member.learner,
         healthy,
-        version: report.map(|report| report.version.clone()),
+        last_seen: match report {
+            Some(_) => None,
+            None => silent_since(&before, now),
+        },
+        version: report
+            .map(|report| report.version.clone())
+            .or(before.version),
+        db_size: report
+            .map(|report| about(report.db_size, before.db_size))
+            .or(before.db_size),
         message: ordinal
             .filter(|_| !healthy)
             .and_then(|ordinal| trouble(observed, ordinal)),
@@ -163,7 +230,12 @@ fn member_status(
 
 /// A member while the membership is unknown: who it was, and whether it answers now. Nobody is
 /// healthy without a majority.
-fn last_seen(desired: &Desired, observed: &Observed, member: &MemberStatus) -> MemberStatus {
+fn last_seen(
+    desired: &Desired,
+    observed: &Observed,
+    member: &MemberStatus,
+    now: Timestamp,
+) -> MemberStatus {
     let ordinal = desired.identity.ordinal_of_name(&member.name);
     let answers = ordinal.is_some_and(|o| matches!(observed.reports.get(&o), Some(Ok(_))));
     let message = if answers {
@@ -174,8 +246,29 @@ fn last_seen(desired: &Desired, observed: &Observed, member: &MemberStatus) -> M
     MemberStatus {
         role: MemberRole::Unknown,
         healthy: false,
+        last_seen: if answers {
+            None
+        } else {
+            silent_since(member, now)
+        },
         message,
         ..member.clone()
+    }
+}
+
+/// Since when a member that has answered before does not.
+fn silent_since(before: &MemberStatus, now: Timestamp) -> Option<Time> {
+    let first_missed = || before.version.as_ref().map(|_| Time(whole_seconds(now)));
+    before.last_seen.clone().or_else(first_missed)
+}
+
+/// A size that grows all the time is told when it has grown by a tenth, lest the status be written
+/// at every look.
+fn about(size: i64, told: Option<i64>) -> i64 {
+    const LEAST: i64 = 1 << 20;
+    match told {
+        Some(told) if (size - told).abs() < LEAST.max(told / 10) => told,
+        _ => size,
     }
 }
 
@@ -203,15 +296,18 @@ fn conditions(
     now: Timestamp,
 ) -> Vec<Condition> {
     let all = vec![
-        available(desired, observed, plan, gate),
+        available(desired, observed, plan),
         progressing(plan, outcome),
-        degraded(plan, gate),
+        degraded(desired, plan, gate),
     ];
     stamp(&observed.status, all, desired.generation, now)
 }
 
-fn available(desired: &Desired, observed: &Observed, plan: &Plan, gate: &Gate) -> Condition {
-    let (healthy, voters) = (gate.healthy(), gate.voters());
+fn available(desired: &Desired, observed: &Observed, plan: &Plan) -> Condition {
+    if desired.deleting {
+        let message = "the cluster is being deleted".to_owned();
+        return truth(AVAILABLE, false, "Deleting", message);
+    }
     if desired.size == 0 {
         return truth(
             AVAILABLE,
@@ -221,16 +317,16 @@ fn available(desired: &Desired, observed: &Observed, plan: &Plan, gate: &Gate) -
         );
     }
     match &observed.membership {
-        Membership::Known { .. } if gate.has_quorum() => truth(
-            AVAILABLE,
-            true,
-            "QuorumHealthy",
-            "a majority of voters answers".to_owned(),
-        ),
-        Membership::Known { .. } => {
-            let message = format!("{healthy} of {voters} voters answer");
-            truth(AVAILABLE, false, "QuorumLost", message)
-        }
+        // The membership is known because a majority has just confirmed a read.
+        Membership::Known { .. } => match full(desired, observed) {
+            None => truth(
+                AVAILABLE,
+                true,
+                "QuorumHealthy",
+                "a majority of voters answers".to_owned(),
+            ),
+            Some(message) => truth(AVAILABLE, false, "NoSpace", message),
+        },
         Membership::Unknown { .. } | Membership::NotAsked => {
             let begun = observed.status.cluster_id.is_some();
             let reason = if begun { "QuorumLost" } else { "NotFormed" };
@@ -241,6 +337,20 @@ fn available(desired: &Desired, observed: &Observed, plan: &Plan, gate: &Gate) -
             truth(AVAILABLE, false, reason, message)
         }
     }
+}
+
+/// A member whose database is full: then etcd takes no writes (etcd documentation, "Maintenance",
+/// space quota).
+fn full(desired: &Desired, observed: &Observed) -> Option<String> {
+    let mut reports = observed.reports.iter();
+    let (ordinal, _) = reports.find(|(_, report)| {
+        let errors = report.iter().flat_map(|report| &report.errors);
+        errors.into_iter().any(|error| error.contains("NOSPACE"))
+    })?;
+    let member = desired.identity.member(*ordinal);
+    Some(format!(
+        "the database of {member} is full, etcd takes no writes: compact, defragment and disarm the alarm, or raise the quota"
+    ))
 }
 
 fn progressing(plan: &Plan, outcome: &Outcome) -> Condition {
@@ -264,7 +374,11 @@ fn progressing(plan: &Plan, outcome: &Outcome) -> Condition {
     }
 }
 
-fn degraded(plan: &Plan, gate: &Gate) -> Condition {
+fn degraded(desired: &Desired, plan: &Plan, gate: &Gate) -> Condition {
+    if desired.deleting || desired.size == 0 {
+        let message = "members stop because the user wants it".to_owned();
+        return truth(DEGRADED, false, "AsWanted", message);
+    }
     if let Some(waiting) = plan
         .waiting
         .as_ref()
@@ -304,8 +418,7 @@ fn stamp(
     generation: Option<i64>,
     now: Timestamp,
 ) -> Vec<Condition> {
-    // Conditions carry whole seconds.
-    let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
+    let now = whole_seconds(now);
     conditions
         .into_iter()
         .map(|mut condition| {
@@ -319,4 +432,9 @@ fn stamp(
             condition
         })
         .collect()
+}
+
+/// Kubernetes' times carry whole seconds.
+fn whole_seconds(now: Timestamp) -> Timestamp {
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
