@@ -153,6 +153,9 @@ pub struct EtcdClusterStatus {
     /// Each member.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<MemberStatus>,
+    /// How many times the cluster was started anew from one survivor after its quorum was lost.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub recoveries: u32,
     /// Available, Progressing, Degraded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions_schema")]
@@ -179,6 +182,9 @@ pub struct MemberStatus {
     /// Not there while it answers, nor before it has ever answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seen: Option<Time>,
+    /// UID of the volume claim on which it last answered: with another one its data is lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume: Option<String>,
     /// The version it runs, or ran when it last answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
@@ -220,6 +226,14 @@ pub enum Phase {
     Deleting,
     /// Stopped on request (size 0), data kept.
     Stopped,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands out a reference"
+)]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 fn default_size() -> u32 {

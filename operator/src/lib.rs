@@ -19,6 +19,7 @@ pub mod execute;
 pub mod explain;
 pub mod http;
 pub mod identity;
+pub mod last_words;
 pub mod lease;
 pub mod metrics;
 pub mod observe;

@@ -65,6 +65,7 @@ pub fn status(
         endpoints: vec![desired.identity.endpoint()],
         selector: Some(selector.join(",")),
         members: member_statuses(desired, observed, &gate, now),
+        recoveries: recoveries(desired, previous, members),
         conditions: conditions(desired, observed, plan, outcome, &gate, now),
     }
 }
@@ -78,7 +79,7 @@ pub fn in_doubt(desired: &Desired, observed: &Observed, now: Timestamp) -> EtcdC
         .members
         .iter()
         .map(|member| {
-            let seen = last_seen(desired, observed, member, now);
+            let seen = without_majority(desired, observed, member, now);
             MemberStatus {
                 healthy: member.healthy && answers(observed, &member.id),
                 message: seen.message.filter(|_| seen.last_seen.is_some()),
@@ -126,6 +127,14 @@ pub fn refused(
     status
 }
 
+/// A recovery counts once the survivor runs under its name.
+fn recoveries(desired: &Desired, previous: &EtcdClusterStatus, members: &[Member]) -> u32 {
+    let under_way = members
+        .iter()
+        .filter_map(|member| desired.identity.recovery_of_name(&member.name));
+    under_way.max().unwrap_or(0).max(previous.recoveries)
+}
+
 fn is_settled(desired: &Desired, plan: &Plan, outcome: &Outcome, gate: &Gate) -> bool {
     let wanted = usize::try_from(desired.size).unwrap_or(usize::MAX);
     matches!(outcome, Outcome::Nothing) && plan.waiting.is_none() && gate.voters() == wanted
@@ -169,7 +178,7 @@ fn member_statuses(
             .status
             .members
             .iter()
-            .map(|member| last_seen(desired, observed, member, now))
+            .map(|member| without_majority(desired, observed, member, now))
             .collect();
     };
     let mut sorted: BTreeMap<(Option<u32>, u64), &Member> = BTreeMap::new();
@@ -192,9 +201,6 @@ fn member_status(
     now: Timestamp,
 ) -> MemberStatus {
     let report = observed.report_of(member.id);
-    let id = format!("{:x}", member.id);
-    let before = observed.status.members.iter().find(|it| it.id == id);
-    let before = before.cloned().unwrap_or_default();
     let healthy = if member.learner {
         report.is_some()
     } else {
@@ -206,31 +212,47 @@ fn member_status(
         Some(_) if observed.leader() == Some(member.id) => MemberRole::Leader,
         Some(_) => MemberRole::Follower,
     };
+    let id = format!("{:x}", member.id);
+    let before = observed.status.members.iter().find(|old| old.id == id);
+    let claim = ordinal.and_then(|ordinal| observed.claims.get(&ordinal));
+    let answered_on = claim.filter(|_| report.is_some());
     MemberStatus {
         name: ordinal.map_or_else(|| member.name.clone(), |o| desired.identity.member(o)),
         id,
         role,
         learner: member.learner,
         healthy,
-        last_seen: match report {
-            Some(_) => None,
-            None => silent_since(&before, now),
-        },
+        last_seen: last_seen(before, report.is_some(), now),
+        volume: answered_on
+            .map(|claim| claim.uid.clone())
+            .or_else(|| before.and_then(|before| before.volume.clone())),
         version: report
             .map(|report| report.version.clone())
-            .or(before.version),
+            .or_else(|| before.and_then(|before| before.version.clone())),
         db_size: report
-            .map(|report| about(report.db_size, before.db_size))
-            .or(before.db_size),
+            .map(|report| about(report.db_size, before.and_then(|before| before.db_size)))
+            .or_else(|| before.and_then(|before| before.db_size)),
         message: ordinal
             .filter(|_| !healthy)
-            .and_then(|ordinal| trouble(observed, ordinal)),
+            .map(|ordinal| observed.silence(ordinal)),
     }
+}
+
+/// Written when a member falls silent and kept until it answers again: a healthy cluster causes no
+/// writes.
+fn last_seen(before: Option<&MemberStatus>, answers: bool, now: Timestamp) -> Option<Time> {
+    if answers {
+        return None;
+    }
+    // One that has never answered has never been seen.
+    let before = before.filter(|before| before.version.is_some())?;
+    let known = before.last_seen.clone();
+    known.or_else(|| Some(Time(whole_seconds(now))))
 }
 
 /// A member while the membership is unknown: who it was, and whether it answers now. Nobody is
 /// healthy without a majority.
-fn last_seen(
+fn without_majority(
     desired: &Desired,
     observed: &Observed,
     member: &MemberStatus,
@@ -241,25 +263,15 @@ fn last_seen(
     let message = if answers {
         Some("it answers, but sees no majority".to_owned())
     } else {
-        ordinal.and_then(|ordinal| trouble(observed, ordinal))
+        ordinal.map(|ordinal| observed.silence(ordinal))
     };
     MemberStatus {
         role: MemberRole::Unknown,
         healthy: false,
-        last_seen: if answers {
-            None
-        } else {
-            silent_since(member, now)
-        },
+        last_seen: last_seen(Some(member), answers, now),
         message,
         ..member.clone()
     }
-}
-
-/// Since when a member that has answered before does not.
-fn silent_since(before: &MemberStatus, now: Timestamp) -> Option<Time> {
-    let first_missed = || before.version.as_ref().map(|_| Time(whole_seconds(now)));
-    before.last_seen.clone().or_else(first_missed)
 }
 
 /// A size that grows all the time is told when it has grown by a tenth, lest the status be written
@@ -270,21 +282,6 @@ fn about(size: i64, told: Option<i64>) -> i64 {
         Some(told) if (size - told).abs() < LEAST.max(told / 10) => told,
         _ => size,
     }
-}
-
-fn trouble(observed: &Observed, ordinal: u32) -> Option<String> {
-    let Some(pod) = observed.pods.get(&ordinal) else {
-        return Some("it has no pod".to_owned());
-    };
-    if pod.terminating {
-        return Some("its pod is being deleted".to_owned());
-    }
-    let silence = || match observed.reports.get(&ordinal) {
-        Some(Err(why)) => Some(why.clone()),
-        Some(Ok(_)) => None,
-        None => Some("its pod has no address yet".to_owned()),
-    };
-    pod.trouble.clone().or_else(silence)
 }
 
 fn conditions(

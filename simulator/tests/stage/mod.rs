@@ -4,7 +4,11 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::{apps::v1::StatefulSet, coordination::v1::Lease, core::v1::Pod};
+use k8s_openapi::api::{
+    apps::v1::StatefulSet,
+    coordination::v1::Lease,
+    core::v1::{PersistentVolumeClaim, Pod},
+};
 use kube::{
     Api, Client,
     api::{DeleteParams, Patch, PatchParams, PostParams, PropagationPolicy},
@@ -106,17 +110,28 @@ impl Stage {
         }
     }
 
-    /// A pod and the StatefulSet are deleted by hand.
+    /// The StatefulSet is deleted by hand, then a member with its volume.
     pub async fn damage(&self) {
-        let pods: Api<Pod> = Api::default_namespaced(self.user.clone());
-        let sets: Api<StatefulSet> = Api::default_namespaced(self.user.clone());
         let params = DeleteParams::default();
-        pods.delete("demo-1", &params).await.unwrap();
         let orphan = DeleteParams {
             propagation_policy: Some(PropagationPolicy::Orphan),
-            ..params
+            ..params.clone()
         };
+        let sets: Api<StatefulSet> = Api::default_namespaced(self.user.clone());
         sets.delete("demo", &orphan).await.unwrap();
+        sleep(Duration::from_secs(5)).await;
+        let pods: Api<Pod> = Api::default_namespaced(self.user.clone());
+        let pod = pods.get("demo-1").await.unwrap();
+        let volumes = pod.spec.unwrap().volumes.unwrap_or_default();
+        let claim = volumes
+            .into_iter()
+            .find_map(|it| it.persistent_volume_claim);
+        let claims: Api<PersistentVolumeClaim> = Api::default_namespaced(self.user.clone());
+        claims
+            .delete(&claim.unwrap().claim_name, &params)
+            .await
+            .unwrap();
+        pods.delete("demo-1", &params).await.unwrap();
     }
 
     pub async fn holder(&self) -> String {
