@@ -20,6 +20,7 @@ pub mod identity;
 pub mod last_words;
 pub mod observe;
 pub mod plan;
+pub mod quantity;
 pub mod report;
 pub mod validate;
 pub mod version;
