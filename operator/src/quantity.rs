@@ -35,13 +35,28 @@ pub fn thousandths(quantity: &Quantity) -> Option<i128> {
         .find_map(|(suffix, scale)| Some((text.strip_suffix(suffix)?, *scale)))?;
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits(whole) || !digits(fraction) || whole.len() + fraction.len() == 0 || fraction.len() > 15 {
+    if !digits(whole)
+        || !digits(fraction)
+        || whole.len() + fraction.len() == 0
+        || fraction.len() > 15
+    {
         return None;
     }
-    let whole: i128 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    let whole: i128 = if whole.is_empty() {
+        0
+    } else {
+        whole.parse().ok()?
+    };
     let divisor = 10_i128.pow(u32::try_from(fraction.len()).ok()?);
-    let part: i128 = if fraction.is_empty() { 0 } else { fraction.parse().ok()? };
-    let total = whole.checked_mul(divisor)?.checked_add(part)?.checked_mul(scale)?;
+    let part: i128 = if fraction.is_empty() {
+        0
+    } else {
+        fraction.parse().ok()?
+    };
+    let total = whole
+        .checked_mul(divisor)?
+        .checked_add(part)?
+        .checked_mul(scale)?;
     Some(total.div_euclid(divisor) + i128::from(total.rem_euclid(divisor) > 0))
 }
 

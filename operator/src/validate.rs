@@ -122,10 +122,15 @@ pub fn validate(cluster: &EtcdCluster, domain: &str) -> Result<Desired, Invalid>
     }
     let (heartbeat, election) = (spec.options.heartbeat_ms(), spec.options.election_ms());
     if election < heartbeat.saturating_mul(5) {
-        return Err(Invalid::ElectionTimeout { election, heartbeat });
+        return Err(Invalid::ElectionTimeout {
+            election,
+            heartbeat,
+        });
     }
     if let Some(key) = spec.pod_template.metadata.reserved() {
-        return Err(Invalid::ReservedKey { key: key.to_owned() });
+        return Err(Invalid::ReservedKey {
+            key: key.to_owned(),
+        });
     }
     let (version, version_refused) = reachable(cluster.status.as_ref(), wanted);
     let mut desired = Desired {

@@ -122,7 +122,10 @@ impl EtcdOptions {
         let all = [
             ("quota-backend-bytes", number(self.quota_backend_bytes)),
             ("auto-compaction-mode", mode.map(str::to_owned)),
-            ("auto-compaction-retention", retention.map(|text| format!("\"{text}\""))),
+            (
+                "auto-compaction-retention",
+                retention.map(|text| format!("\"{text}\"")),
+            ),
             ("snapshot-count", number(self.snapshot_count)),
             ("heartbeat-interval", number(self.heartbeat_interval_ms)),
             ("election-timeout", number(self.election_timeout_ms)),
@@ -130,6 +133,8 @@ impl EtcdOptions {
             ("max-txn-ops", number(self.max_txn_ops)),
             ("log-level", level.map(str::to_owned)),
         ];
-        all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+        all.into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect()
     }
 }

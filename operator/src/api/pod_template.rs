@@ -94,7 +94,8 @@ impl PodMetadata {
     #[must_use]
     pub fn reserved(&self) -> Option<&str> {
         let mut labels = self.labels.keys();
-        let label = labels.find(|key| key.starts_with(OURS) || RESERVED_LABELS.contains(&key.as_str()));
+        let label =
+            labels.find(|key| key.starts_with(OURS) || RESERVED_LABELS.contains(&key.as_str()));
         let annotation = || self.annotations.keys().find(|key| key.starts_with(OURS));
         label.or_else(annotation).map(String::as_str)
     }

@@ -74,7 +74,8 @@ mod tests {
     #[test]
     fn an_amount_in_other_words_is_no_drift() {
         let live = json!({"resources": {"limits": {"memory": "1Gi", "cpu": "500m"}}});
-        let wanted = |memory: &str| json!({"resources": {"limits": {"memory": memory, "cpu": "0.5"}}});
+        let wanted =
+            |memory: &str| json!({"resources": {"limits": {"memory": memory, "cpu": "0.5"}}});
         assert!(covers(&live, &wanted("1024Mi")));
         assert!(!covers(&live, &wanted("1G")));
     }

@@ -40,7 +40,11 @@ pub fn template_hash(desired: &Desired) -> String {
     hash.update(rendered(desired, BTreeMap::new()).to_string());
     hash.update(member_config::settings(desired));
     let digest = hash.finalize();
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    digest
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// The pod template.
@@ -86,10 +90,22 @@ fn pod_spec(desired: &Desired) -> Value {
         ],
     });
     let optional = [
-        ("nodeSelector", some(&pod.node_selector, pod.node_selector.is_empty())),
-        ("tolerations", some(&pod.tolerations, pod.tolerations.is_empty())),
-        ("imagePullSecrets", some(&pod.image_pull_secrets, pod.image_pull_secrets.is_empty())),
-        ("priorityClassName", pod.priority_class_name.as_ref().map(|name| json!(name))),
+        (
+            "nodeSelector",
+            some(&pod.node_selector, pod.node_selector.is_empty()),
+        ),
+        (
+            "tolerations",
+            some(&pod.tolerations, pod.tolerations.is_empty()),
+        ),
+        (
+            "imagePullSecrets",
+            some(&pod.image_pull_secrets, pod.image_pull_secrets.is_empty()),
+        ),
+        (
+            "priorityClassName",
+            pod.priority_class_name.as_ref().map(|name| json!(name)),
+        ),
     ];
     extend(&mut spec, optional);
     spec
@@ -100,7 +116,9 @@ fn some(value: &impl serde::Serialize, empty: bool) -> Option<Value> {
 }
 
 fn extend<const N: usize>(object: &mut Value, optional: [(&str, Option<Value>); N]) {
-    let set = optional.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
+    let set = optional
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.to_owned(), value?)));
     if let Some(map) = object.as_object_mut() {
         map.extend(set.collect::<Map<_, _>>());
     }
@@ -161,25 +179,43 @@ fn container(desired: &Desired) -> Value {
 /// Go's runtime does not know the limits of its container by itself: without these, garbage piles
 /// up until the kernel kills the process, and more threads run than may run.
 fn environment(desired: &Desired) -> Value {
-    let limit = |name| desired.resources.limits.as_ref().and_then(|limits| limits.get(name));
+    let limit = |name| {
+        desired
+            .resources
+            .limits
+            .as_ref()
+            .and_then(|limits| limits.get(name))
+    };
     let memory = limit("memory").and_then(go_memory_limit);
     let cores = limit("cpu").and_then(go_threads);
-    let name = json!({"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}});
+    let name =
+        json!({"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}});
     let set = |name: &str, value: Option<i128>| {
         value.map(|value| json!({"name": name, "value": value.to_string()}))
     };
-    [Some(name), set("GOMEMLIMIT", memory), set("GOMAXPROCS", cores)].into_iter().flatten().collect()
+    [
+        Some(name),
+        set("GOMEMLIMIT", memory),
+        set("GOMAXPROCS", cores),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// Bytes: nine tenths of the limit, the rest is for what Go does not count (stacks of C, page
 /// tables, the mapped database).
 fn go_memory_limit(limit: &Quantity) -> Option<i128> {
-    quantity::units(limit).map(|bytes| bytes / 10 * 9).filter(|bytes| *bytes > 0)
+    quantity::units(limit)
+        .map(|bytes| bytes / 10 * 9)
+        .filter(|bytes| *bytes > 0)
 }
 
 /// Whole cores, rounded up.
 fn go_threads(limit: &Quantity) -> Option<i128> {
-    quantity::thousandths(limit).map(|amount| (amount + 999) / 1000).filter(|cores| *cores > 0)
+    quantity::thousandths(limit)
+        .map(|amount| (amount + 999) / 1000)
+        .filter(|cores| *cores > 0)
 }
 
 /// Whether the process answers at all; says nothing about the others. A member whose database is

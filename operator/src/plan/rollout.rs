@@ -7,11 +7,14 @@
 //! asking, since the edit may be its cure (a bad image that is taken back), and nothing gets worse.
 //! Deliberately does not know: what has changed; a pod carries the hash of what it was made from.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Action, Cluster, Restart, Step, Waiting, grow::CLOSE_ENOUGH, shrink};
 use crate::{
     api::EtcdClusterStatus,
+    build::member_config,
     etcd::Member,
     observe::{Observed, PodView},
     validate::Desired,
@@ -31,7 +34,8 @@ pub(super) fn mend(desired: &Desired, cluster: &Cluster<'_>, now: Timestamp) -> 
         }
         let is_sick = sick.contains(&member.id);
         let others_are_well = sick.iter().all(|id| *id == member.id);
-        is_sick && (!pod.running || (!pod.ready && others_are_well) || broken(observed, ordinal, now))
+        is_sick
+            && (!pod.running || (!pod.ready && others_are_well) || broken(observed, ordinal, now))
     };
     let found = cluster.members.iter().find(|(ordinal, member)| {
         let pod = observed.pods.get(*ordinal);
@@ -50,6 +54,15 @@ pub(super) fn mend_blindly(
     observed: &Observed,
     now: Timestamp,
 ) -> Option<Action> {
+    let forced = |files: &BTreeMap<String, String>| {
+        files
+            .values()
+            .any(|file| member_config::forces_new_cluster(file))
+    };
+    // A member that is told to begin anew must do so once.
+    if desired.size == 0 || observed.config.as_ref().is_some_and(forced) {
+        return None;
+    }
     let (ordinal, _) = observed.pods.iter().find(|(ordinal, pod)| {
         is_outdated(desired, pod) && (!pod.running || broken(observed, **ordinal, now))
     })?;
@@ -70,7 +83,10 @@ pub(super) fn advance(desired: &Desired, cluster: &Cluster<'_>) -> Step {
         .collect();
     let changing = cluster.learners().next().is_some() || cluster.voter_count() != desired.size;
     let leader = cluster.observed.leader();
-    let follower = outdated.iter().rev().find(|(_, member)| Some(member.id) != leader);
+    let follower = outdated
+        .iter()
+        .rev()
+        .find(|(_, member)| Some(member.id) != leader);
     let Some((ordinal, member)) = follower.or(outdated.first()).copied() else {
         return Step::Settled;
     };
@@ -91,7 +107,11 @@ pub(super) fn advance(desired: &Desired, cluster: &Cluster<'_>) -> Step {
         };
     }
     match shrink::heir(cluster, member.id) {
-        Some((to, id)) => Step::Act(Action::MoveLeader { from: ordinal, to, id }),
+        Some((to, id)) => Step::Act(Action::MoveLeader {
+            from: ordinal,
+            to,
+            id,
+        }),
         None => wait("no other voter can take over leadership".to_owned()),
     }
 }
@@ -100,7 +120,10 @@ const UNSEEN: &str = "the StatefulSet controller has seen the new template";
 
 /// Deleting a pod before its successor would be made from the new template were in vain.
 fn begin(desired: &Desired, observed: &Observed, ordinal: u32) -> Step {
-    let set = observed.stateful_set.as_ref().filter(|set| !set.terminating);
+    let set = observed
+        .stateful_set
+        .as_ref()
+        .filter(|set| !set.terminating);
     let seen = set.is_some_and(|set| {
         set.up_to_date && set.template.as_deref() == Some(desired.template_hash.as_str())
     });
@@ -127,33 +150,44 @@ pub(super) fn is_outdated(desired: &Desired, pod: &PodView) -> bool {
 /// Runs, is not ready, and nobody has been served for long.
 fn broken(observed: &Observed, ordinal: u32, now: Timestamp) -> bool {
     let ready = observed.pods.get(&ordinal).is_some_and(|pod| pod.ready);
-    !ready && unavailable_since(&observed.status)
-        .is_some_and(|since| now.duration_since(since) >= GIVEN_UP_AFTER)
+    !ready
+        && unavailable_since(&observed.status)
+            .is_some_and(|since| now.duration_since(since) >= GIVEN_UP_AFTER)
 }
 
 fn unavailable_since(status: &EtcdClusterStatus) -> Option<Timestamp> {
     let mut conditions = status.conditions.iter();
     conditions
-        .find(|condition| condition.type_ == crate::report::AVAILABLE && condition.status == "False")
+        .find(|condition| {
+            condition.type_ == crate::report::AVAILABLE && condition.status == "False"
+        })
         .map(|condition| condition.last_transition_time.0)
 }
 
 /// What keeps healthy members from being restarted: somebody else needs them.
 fn unfit(cluster: &Cluster<'_>) -> Option<String> {
     if let Some(id) = cluster.gate.sick().next() {
-        return Some(format!("{} is healthy ({})", cluster.name_of(id), cluster.why_unhealthy(id)));
+        return Some(format!(
+            "{} is healthy ({})",
+            cluster.name_of(id),
+            cluster.why_unhealthy(id)
+        ));
     }
     let observed = cluster.observed;
     let leader = observed.leader().and_then(|id| observed.report_of(id))?;
     cluster.voters().find_map(|(ordinal, member)| {
         let name = cluster.desired.identity.member(ordinal);
         let ready = observed.pods.get(&ordinal).is_some_and(|pod| pod.ready);
-        let applied = observed.report_of(member.id).map_or(0, |report| report.applied_index);
+        let applied = observed
+            .report_of(member.id)
+            .map_or(0, |report| report.applied_index);
         let behind = leader.raft_index.saturating_sub(applied);
         if !ready {
             Some(format!("{name} is ready"))
         } else if behind > CLOSE_ENOUGH {
-            Some(format!("{name} has caught up, it lacks {behind} log entries"))
+            Some(format!(
+                "{name} has caught up, it lacks {behind} log entries"
+            ))
         } else {
             None
         }
@@ -182,5 +216,7 @@ fn change(desired: &Desired, observed: &Observed) -> Option<(String, String)> {
     let wanted = desired.version.to_string();
     let reports = observed.reports.values().flatten();
     let mut others = reports.filter(|report| report.version != wanted);
-    others.next().map(|report| (report.version.clone(), wanted.clone()))
+    others
+        .next()
+        .map(|report| (report.version.clone(), wanted.clone()))
 }

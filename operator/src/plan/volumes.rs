@@ -13,7 +13,10 @@ use crate::{observe::Observed, quantity, validate::Desired};
 pub(super) fn grow(desired: &Desired, observed: &Observed) -> Option<Action> {
     let wanted = &desired.storage_size;
     let set = observed.stateful_set.as_ref()?;
-    let shrinks = set.volume_size.as_ref().is_some_and(|size| quantity::less(wanted, size));
+    let shrinks = set
+        .volume_size
+        .as_ref()
+        .is_some_and(|size| quantity::less(wanted, size));
     if shrinks || set.terminating {
         return None;
     }
@@ -33,8 +36,13 @@ pub(super) fn grow(desired: &Desired, observed: &Observed) -> Option<Action> {
         let size = claim.requested.as_ref();
         claim.terminating || size.is_some_and(|size| !quantity::less(size, wanted))
     });
-    let template_is_small = set.volume_size.as_ref().is_some_and(|size| quantity::less(size, wanted));
-    (template_is_small && all_grown && set.owned).then(|| Action::RecreateStatefulSet { uid: set.uid.clone() })
+    let template_is_small = set
+        .volume_size
+        .as_ref()
+        .is_some_and(|size| quantity::less(size, wanted));
+    (template_is_small && all_grown && set.owned).then(|| Action::RecreateStatefulSet {
+        uid: set.uid.clone(),
+    })
 }
 
 /// A size below what volumes have is refused by the CRD; an older one may have let it through.
