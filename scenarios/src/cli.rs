@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::scenario::EtcdVersion;
+use crate::{kubernetes::KubeOptions, scenario::EtcdVersion};
 
 /// Takes scenario files through a world and says whether the operator did right.
 #[derive(Debug, Parser)]
@@ -65,6 +65,8 @@ pub enum WorldKind {
     Sim,
     /// Simulated Kubernetes in real time; pods are real etcd processes.
     Process,
+    /// A real cluster: the one that the kubeconfig names.
+    Kube,
 }
 
 impl WorldKind {
@@ -74,6 +76,7 @@ impl WorldKind {
         match self {
             Self::Sim => "sim",
             Self::Process => "process",
+            Self::Kube => "kube",
         }
     }
 }
@@ -108,6 +111,9 @@ pub struct Run {
     /// Write the trace as well: every request and state change. With several runs, the last one's.
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
+    /// The real cluster.
+    #[command(flatten)]
+    pub kube: KubeOptions,
 }
 
 /// `replay`.

@@ -10,6 +10,7 @@
 
 pub mod cli;
 pub mod commands;
+pub mod kubernetes;
 pub mod library;
 #[cfg(target_os = "linux")]
 pub mod process;

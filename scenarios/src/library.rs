@@ -18,11 +18,21 @@ pub struct Entry {
     pub scenario: Scenario,
 }
 
-/// Files built into the program: name and text.
-static BUILT_IN: &[(&str, &str)] = &[(
+/// The files of these names, each with its text.
+macro_rules! built_in {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../files/", $name, ".scenario")))),*]
+    };
+}
+
+/// Files built into the program, in order of names.
+static BUILT_IN: &[(&str, &str)] = built_in![
+    "five-members-start-together",
+    "three-grow-to-five",
+    "three-members-start-together",
+    "three-shrink-to-one",
     "walk-1-3-5-3-1",
-    include_str!("../files/walk-1-3-5-3-1.scenario"),
-)];
+];
 
 /// Why there is no such scenario.
 #[derive(Debug, thiserror::Error)]

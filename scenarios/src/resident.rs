@@ -122,12 +122,12 @@ impl Access for Resident {
         *self.world.clock()
     }
 
-    fn calls(&self) -> Calls {
+    fn calls(&self) -> Option<Calls> {
         let counted = self.operator.counter().calls();
-        Calls {
+        Some(Calls {
             kubernetes: counted.kubernetes,
             etcd: counted.etcd,
-        }
+        })
     }
 
     fn crashed(&self) -> Option<String> {

@@ -7,8 +7,8 @@
 
 mod kinds;
 mod members;
-mod pods;
-mod resource;
+pub(crate) mod pods;
+pub(crate) mod resource;
 
 use std::{
     collections::BTreeSet,
@@ -17,7 +17,7 @@ use std::{
 };
 
 use chaos::{
-    Observation,
+    Observation, Violation,
     history::{History, read_back},
     traffic::{Door, Rates, Traffic},
 };
@@ -29,6 +29,8 @@ use crate::{
     world::{Calls, Leftovers, World, WorldFailed},
 };
 use members::Members;
+
+pub(crate) use resource::{api as cluster_api, chain, failed};
 
 /// How a user's machine reaches things in some world.
 pub trait Access: Send + Sync {
@@ -45,17 +47,24 @@ pub trait Access: Send + Sync {
     /// The world's clock.
     fn clock(&self) -> Clock;
 
-    /// What the operator has asked so far.
-    fn calls(&self) -> Calls;
+    /// What the operator has asked so far; `None` where nobody counts.
+    fn calls(&self) -> Option<Calls>;
 
     /// Why the operator is not running any more, if so.
     fn crashed(&self) -> Option<String>;
+
+    /// Broken rules that this machine noticed by itself, between the user's looks.
+    fn noticed(&self) -> Vec<Violation> {
+        Vec::new()
+    }
 }
 
 /// A user in a world.
 pub struct User {
     access: Arc<dyn Access>,
     namespace: String,
+    /// Image of etcd, when it is not the default.
+    image: Option<String>,
     /// What was there before the first action.
     before: BTreeSet<String>,
     members: Members,
@@ -71,6 +80,7 @@ impl User {
         let found = kinds::everything(&access.kube(), namespace).await?;
         Ok(Self {
             namespace: namespace.to_owned(),
+            image: None,
             before: found.into_iter().map(|object| object.identity).collect(),
             members: Members::default(),
             endpoint: Arc::new(Endpoint {
@@ -79,6 +89,12 @@ impl User {
             }),
             access,
         })
+    }
+
+    /// A user who wants another image of etcd than the default, named without its tag.
+    #[must_use]
+    pub fn with_image(self, image: Option<String>) -> Self {
+        Self { image, ..self }
     }
 }
 
@@ -94,7 +110,10 @@ impl World for User {
     async fn act(&self, cluster: &Cluster, action: Action) -> Result<(), WorldFailed> {
         let kube = self.access.kube();
         match action {
-            Action::Create => resource::create(kube, &self.namespace, cluster).await,
+            Action::Create => {
+                let image = self.image.as_deref();
+                resource::create(kube, &self.namespace, cluster, image).await
+            }
             Action::Scale(size) => {
                 resource::scale(kube, &self.namespace, &cluster.name, size).await
             }
@@ -148,12 +167,16 @@ impl World for User {
         result.map_err(|unreadable| WorldFailed::Etcd(unreadable.to_string()))
     }
 
-    fn calls(&self) -> Calls {
+    fn calls(&self) -> Option<Calls> {
         self.access.calls()
     }
 
     fn crashed(&self) -> Option<String> {
         self.access.crashed()
+    }
+
+    fn noticed(&self) -> Vec<Violation> {
+        self.access.noticed()
     }
 }
 
