@@ -100,6 +100,17 @@ fn a_sick_member_that_the_edit_may_cure_comes_first() {
 }
 
 #[test]
+fn a_crash_loop_that_the_edit_itself_began_is_no_reason_to_replace_anybody() {
+    check(
+        "want 3 on 3.5.21 bootstrapped
+         demo-0 leader outdated
+         demo-1 voter outdated
+         demo-2 voter down silent 200s crashes 6",
+        "3 pods, 3 configs, nothing to do; waits: RollingOut",
+    );
+}
+
+#[test]
 fn a_member_that_kubernetes_calls_ready_is_not_restarted_for_not_answering_us() {
     check(
         "want 3 on 3.5.21
@@ -117,11 +128,11 @@ fn an_edit_that_broke_the_only_member_can_be_taken_back() {
          membership unknown";
     check(
         sketch,
-        "as they are pods, config as is, restart the pod of member 0: it was made from an earlier template; waits: MembershipUnknown",
+        "1 pods, 1 configs, restart the pod of member 0: it was made from an earlier template; waits: MembershipUnknown",
     );
     // It runs and does nothing: only after a while, since it may just be starting.
     let (desired, mut observed) = read(&sketch.replace("dead", "down unready"));
-    let waits = "as they are pods, config as is, nothing to do; waits: MembershipUnknown";
+    let waits = "1 pods, 1 configs, nothing to do; waits: MembershipUnknown";
     assert_eq!(print(&plan(&desired, &observed, NOW)), waits);
     unavailable_for(&mut observed, 30);
     assert_eq!(print(&plan(&desired, &observed, NOW)), waits);
@@ -143,7 +154,7 @@ fn unavailable_for(observed: &mut Observed, seconds: i64) {
 #[test]
 fn a_cluster_that_never_formed_can_be_corrected() {
     let (desired, mut observed) =
-        read("want 3 on 3.5.21\n pod 0 outdated dead\n pod 1 outdated dead");
+        read("want 3 on 3.5.21\n replicas 3\n pod 0 outdated dead\n pod 1 outdated dead");
     observed.config = plan(&desired, &observed, NOW).config;
     assert_eq!(
         print(&plan(&desired, &observed, NOW)),

@@ -265,6 +265,7 @@ impl World {
                 id: 0x1000 + self.next,
                 name: String::new(),
                 peer_urls: vec![self.desired.identity.peer_url(*ordinal)],
+                client_urls: Vec::new(),
                 learner: true,
             }),
             Action::Promote { id, .. } => {
@@ -319,6 +320,7 @@ impl World {
                     id: u64::from(ordinal) + 0x10,
                     name: self.desired.identity.member(ordinal),
                     peer_urls: vec![self.desired.identity.peer_url(ordinal)],
+                    client_urls: vec![self.desired.identity.client_url(ordinal)],
                     learner: false,
                 })
                 .collect();
@@ -327,6 +329,7 @@ impl World {
             let ordinal = self.ordinal(&self.members[index]);
             if self.answers(ordinal) {
                 self.members[index].name = self.desired.identity.member(ordinal);
+                self.members[index].client_urls = vec![self.desired.identity.client_url(ordinal)];
             }
         }
     }
