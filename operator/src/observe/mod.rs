@@ -25,8 +25,8 @@ use crate::{
     last_words::LastWords,
 };
 
-pub use look::{CachesClosed, Connections, Objects, Stores, observe};
-pub(crate) use look::{chain, requested};
+pub(crate) use look::requested;
+pub use look::{CachesClosed, Connections, Objects, Stores, chain, observe};
 
 /// One cluster, as seen just now.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -34,7 +34,9 @@ fn record(api: &mut Direct, version: &str, volume_size: &str) {
 /// Sets a field of the spec as a user would. The refusal, if there is one.
 fn set(api: &mut Direct, path: &[&str], value: &Value) -> Result<(), String> {
     let mut stored = api.get(DEMO);
-    let field = path.iter().fold(&mut stored["spec"], |at, name| &mut at[*name]);
+    let field = path
+        .iter()
+        .fold(&mut stored["spec"], |at, name| &mut at[*name]);
     *field = value.clone();
     let reply = api.ask("PUT", DEMO, &stored);
     match reply.value()["message"].as_str() {
@@ -57,18 +59,30 @@ fn a_version_goes_up_and_never_below_what_has_run() {
     assert_eq!(set(&mut api, &["version"], &json!("3.5.22")), Ok(()));
     assert_eq!(set(&mut api, &["version"], &json!("3.5.30")), Ok(()));
     record(&mut api, "3.5.30", "1Gi");
-    refused(set(&mut api, &["version"], &json!("3.5.21")), "cannot go below status.version");
+    refused(
+        set(&mut api, &["version"], &json!("3.5.21")),
+        "cannot go below status.version",
+    );
     assert_eq!(set(&mut api, &["version"], &json!("3.6.16")), Ok(()));
     record(&mut api, "3.6.16", "1Gi");
-    refused(set(&mut api, &["version"], &json!("3.5.30")), "cannot go below status.version");
+    refused(
+        set(&mut api, &["version"], &json!("3.5.30")),
+        "cannot go below status.version",
+    );
 }
 
 #[test]
 fn etcd_3_6_follows_only_a_3_5_that_is_ready_for_it() {
     let mut api = having_run("3.5.25", "1Gi");
-    refused(set(&mut api, &["version"], &json!("3.6.16")), "3.5.26 or later");
+    refused(
+        set(&mut api, &["version"], &json!("3.6.16")),
+        "3.5.26 or later",
+    );
     assert_eq!(set(&mut api, &["version"], &json!("3.5.26")), Ok(()));
-    refused(set(&mut api, &["version"], &json!("3.6.16")), "3.5.26 or later");
+    refused(
+        set(&mut api, &["version"], &json!("3.6.16")),
+        "3.5.26 or later",
+    );
     record(&mut api, "3.5.26", "1Gi");
     assert_eq!(set(&mut api, &["version"], &json!("3.6.16")), Ok(()));
 }
@@ -94,16 +108,40 @@ fn volumes_grow_and_never_below_what_they_have() {
 fn members_are_configured_within_bounds() {
     let mut api = having_run("3.5.21", "1Gi");
     let edits = [
-        (["options", "quotaBackendBytes"], json!(4_294_967_296_i64), None),
-        (["options", "quotaBackendBytes"], json!(1), Some("greater than or equal to 1048576")),
+        (
+            ["options", "quotaBackendBytes"],
+            json!(4_294_967_296_i64),
+            None,
+        ),
+        (
+            ["options", "quotaBackendBytes"],
+            json!(1),
+            Some("greater than or equal to 1048576"),
+        ),
         (["options", "heartbeatIntervalMs"], json!(200), None),
-        (["options", "heartbeatIntervalMs"], json!(300), Some("at least 5 times")),
+        (
+            ["options", "heartbeatIntervalMs"],
+            json!(300),
+            Some("at least 5 times"),
+        ),
         (["options", "electionTimeoutMs"], json!(1500), None),
         (["options", "heartbeatIntervalMs"], json!(300), None),
         (["options", "autoCompactionRetention"], json!("30m"), None),
-        (["options", "autoCompactionMode"], json!("revision"), Some("must be a number of revisions")),
-        (["options", "autoCompactionRetention"], json!("one hour"), Some("should match")),
-        (["options", "logLevel"], json!("loud"), Some("Unsupported value")),
+        (
+            ["options", "autoCompactionMode"],
+            json!("revision"),
+            Some("must be a number of revisions"),
+        ),
+        (
+            ["options", "autoCompactionRetention"],
+            json!("one hour"),
+            Some("should match"),
+        ),
+        (
+            ["options", "logLevel"],
+            json!("loud"),
+            Some("Unsupported value"),
+        ),
     ];
     for (path, value, why) in edits {
         let result = set(&mut api, &path, &value);
@@ -118,21 +156,39 @@ fn members_are_configured_within_bounds() {
 fn pods_are_shaped_but_their_identity_is_not() {
     let mut api = having_run("3.5.21", "1Gi");
     let taken = [
-        (["podTemplate", "metadata"], json!({"labels": {"team": "a", "app.kubernetes.io/component": "store"}})),
+        (
+            ["podTemplate", "metadata"],
+            json!({"labels": {"team": "a", "app.kubernetes.io/component": "store"}}),
+        ),
         (["podTemplate", "nodeSelector"], json!({"disk": "ssd"})),
-        (["podTemplate", "tolerations"], json!([{"key": "dedicated", "operator": "Exists"}])),
+        (
+            ["podTemplate", "tolerations"],
+            json!([{"key": "dedicated", "operator": "Exists"}]),
+        ),
         (["podTemplate", "affinity"], json!({"nodeAffinity": {}})),
-        (["podTemplate", "imagePullSecrets"], json!([{"name": "registry"}])),
+        (
+            ["podTemplate", "imagePullSecrets"],
+            json!([{"name": "registry"}]),
+        ),
     ];
     for (path, value) in taken {
         assert_eq!(set(&mut api, &path, &value), Ok(()), "{path:?}");
     }
     let label = json!({"labels": {"app.kubernetes.io/instance": "other"}});
-    refused(set(&mut api, &["podTemplate", "metadata"], &label), "choose other keys");
+    refused(
+        set(&mut api, &["podTemplate", "metadata"], &label),
+        "choose other keys",
+    );
     let annotation = json!({"annotations": {"etcd.etcd.io/template-hash": "x"}});
-    refused(set(&mut api, &["podTemplate", "metadata"], &annotation), "set by the operator");
+    refused(
+        set(&mut api, &["podTemplate", "metadata"], &annotation),
+        "set by the operator",
+    );
     let affinity = json!({"nodeAffinity": "yes"});
-    refused(set(&mut api, &["podTemplate", "affinity"], &affinity), "must be of type object");
+    refused(
+        set(&mut api, &["podTemplate", "affinity"], &affinity),
+        "must be of type object",
+    );
 }
 
 #[test]
@@ -141,7 +197,10 @@ fn a_new_cluster_says_what_it_was_given_by_default() {
     api.must("POST", DEFINITIONS, &json!(operator::crd()));
     let stored = api.must("POST", CLUSTERS, &cluster(json!({})));
     let spec = &stored["spec"];
-    assert_eq!(spec["resources"]["requests"], json!({"cpu": "100m", "memory": "128Mi"}));
+    assert_eq!(
+        spec["resources"]["requests"],
+        json!({"cpu": "100m", "memory": "128Mi"})
+    );
     assert_eq!(spec["storage"]["size"], json!("1Gi"));
     assert_eq!(spec["size"], json!(3));
 }
