@@ -158,16 +158,18 @@ impl Action {
         }
     }
 
-    /// Ordinal of the member that it is about.
+    /// Ordinal of the member that it is about, if it is about one.
     #[must_use]
-    pub fn ordinal(&self) -> u32 {
+    pub fn ordinal(&self) -> Option<u32> {
         match self {
-            Self::MoveLeader { from, .. } => *from,
+            Self::RecreateStatefulSet { .. } => None,
+            Self::MoveLeader { from, .. } => Some(*from),
             Self::AddLearner { ordinal }
             | Self::Promote { ordinal, .. }
             | Self::RemoveMember { ordinal, .. }
             | Self::RestartPod { ordinal, .. }
-            | Self::DeleteClaim { ordinal, .. } => *ordinal,
+            | Self::GrowVolume { ordinal, .. }
+            | Self::DeleteClaim { ordinal, .. } => Some(*ordinal),
         }
     }
 }
