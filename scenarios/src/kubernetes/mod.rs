@@ -10,7 +10,10 @@
 //! whether the run passes, fails, panics or is interrupted.
 //! Deliberately does not know: how the operator decides anything, and which cluster it is.
 
-#![expect(dead_code, reason = "the faults that use the rest come with their vocabulary")]
+#![expect(
+    dead_code,
+    reason = "the faults that use the rest come with their vocabulary"
+)]
 
 pub mod commands;
 mod connection;
