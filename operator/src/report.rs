@@ -12,7 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use crate::{
     api::{EtcdClusterStatus, MemberRole, MemberStatus, Phase, selector_labels},
-    etcd::Member,
+    etcd::{Member, MemberReport},
     execute::Outcome,
     observe::{Membership, Observed},
     plan::{Gate, Plan, Waiting},
@@ -231,7 +231,7 @@ fn conditions(
     let all = vec![
         available(desired, observed, plan, gate),
         progressing(plan, outcome),
-        degraded(plan, gate),
+        degraded(observed, plan, gate),
     ];
     stamp(&observed.status, all, desired.generation, now)
 }
@@ -290,7 +290,7 @@ fn progressing(plan: &Plan, outcome: &Outcome) -> Condition {
     }
 }
 
-fn degraded(plan: &Plan, gate: &Gate) -> Condition {
+fn degraded(observed: &Observed, plan: &Plan, gate: &Gate) -> Condition {
     if let Some(waiting) = plan
         .waiting
         .as_ref()
@@ -302,6 +302,12 @@ fn degraded(plan: &Plan, gate: &Gate) -> Condition {
     if sick > 0 {
         let message = format!("{sick} of {} voters do not answer healthy", gate.voters());
         return truth(DEGRADED, true, "MemberUnhealthy", message);
+    }
+    let mut reports = observed.reports.values().flatten();
+    if reports.any(MemberReport::has_space_alarm) {
+        let message = "etcd has used up its quota and takes no writes: free space with `etcdctl \
+                       compact`, then `etcdctl defrag`, then `etcdctl alarm disarm`";
+        return truth(DEGRADED, true, "NoSpace", message.to_owned());
     }
     truth(
         DEGRADED,
