@@ -1,6 +1,6 @@
 //! Damage in a whole simulated world: it is found, told truly, and put right.
 
-mod stage;
+mod one_cluster;
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use kube::{
     ResourceExt,
     api::{DeleteParams, Patch, PatchParams},
 };
+use one_cluster::Stage;
 use serde_json::json;
 use simulator::determinism::simulate;
-use stage::Stage;
 use tokio::time::{Instant, sleep};
 
 const WORD: &str = "etcd.etcd.io/recover-quorum";

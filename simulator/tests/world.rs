@@ -1,15 +1,15 @@
 //! The operator in a simulated world, from the outside: an administrator installs the CRD, a user
 //! makes a cluster with kubectl's means, and etcd answers.
 
-mod stage;
+mod one_cluster;
 
 use std::{process::Command, time::Duration};
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, ResourceExt, api::PostParams};
+use one_cluster::Stage;
 use serde_json::json;
 use simulator::{determinism::simulate, net::Death};
-use stage::Stage;
 use tokio::time::sleep;
 
 /// Set in the child processes of these tests: the seed to run.

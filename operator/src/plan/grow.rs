@@ -76,14 +76,14 @@ fn promote(cluster: &Cluster<'_>, ordinal: u32, member: &Member, now: Timestamp)
     }
 }
 
-/// A pod that is restarted over and over is always young, so the time counts as well for which the
-/// member has been silent.
+/// A pod that is made anew over and over is always young, and one that never comes has no age; so
+/// what counts is since when the member has been a learner.
 fn is_late(cluster: &Cluster<'_>, ordinal: u32, id: u64, now: Timestamp) -> bool {
     let pod = cluster.observed.pods.get(&ordinal);
     let created = pod.and_then(|pod| pod.created);
-    let silent = cluster.observed.recorded(id);
-    let silent = silent.and_then(|member| member.last_seen.as_ref());
-    [created, silent.map(|since| since.0)]
+    let learner = cluster.observed.recorded(id);
+    let learner = learner.and_then(|member| member.learner_since.as_ref());
+    [created, learner.map(|since| since.0)]
         .into_iter()
         .flatten()
         .any(|since| now.duration_since(since) > LEARNER_DEADLINE)

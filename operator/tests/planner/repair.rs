@@ -257,12 +257,12 @@ fn a_hole_is_filled_before_the_cluster_is_at_its_size() {
 }
 
 #[test]
-fn a_learner_whose_pod_is_restarted_over_and_over_misses_its_deadline_all_the_same() {
+fn a_learner_whose_pod_is_made_anew_over_and_over_misses_its_deadline_all_the_same() {
     check(
         "want 3 on 3.5.21 bootstrapped
          demo-0 leader
          demo-1 voter
-         demo-2 learner silent 400s",
+         demo-2 learner since 400s",
         "3 pods, 3 configs, remove learner 2, which missed its deadline",
     );
 }

@@ -16,7 +16,7 @@
 //! demo-0 voter alone term 3 index 42   it answers, but sees no leader
 //! demo-0 leader recovery-1  it runs with force-new-cluster
 //! demo-3 learner started    a learner that runs and is in sync
-//! demo-4 learner            a learner that has not started
+//! demo-4 learner            a learner that has not started; `since 400s` it was added
 //! claim 2                   a volume is left of ordinal 2 (`gone`: being deleted; `other`: not the
 //!                           one on which the member last answered); members have one anyway
 //! word c/1                  the user's word to start anew from one survivor
@@ -179,6 +179,7 @@ fn add_member(
         id: format!("{id:x}"),
         learner,
         last_seen: after(rest, "silent").map(|since| Time(ago(since))),
+        learner_since: after(rest, "since").map(|since| Time(ago(since))),
         volume: started.then(|| "u".to_owned()),
         ..MemberStatus::default()
     });

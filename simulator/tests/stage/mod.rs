@@ -1,15 +1,19 @@
-//! What the tests of a whole world share: the world, its operator and its user.
+//! A simulated world with a user in it, for tests of operators.
 
-#![allow(dead_code, reason = "each file of tests uses its part")]
+#![allow(dead_code, reason = "each test binary uses another part of it")]
 
-use std::{future::Future, time::Duration};
+use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
-use kube::{
-    Api, Client, ResourceExt,
-    api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams},
-    core::{ApiResource, GroupVersionKind},
+use k8s_openapi::api::{
+    apps::v1::StatefulSet,
+    coordination::v1::Lease,
+    core::v1::{PersistentVolumeClaim, Pod},
 };
+use kube::{
+    Api, Client,
+    api::{DeleteParams, Patch, PatchParams, PostParams, PropagationPolicy},
+};
+use operator::{EtcdCluster, Leadership, Options};
 use serde_json::{Value, json};
 use simulator::{
     determinism::Simulation,
@@ -17,19 +21,13 @@ use simulator::{
 };
 use tokio::time::{Instant, sleep};
 
-/// What the members run.
-pub const IMAGE_VERSION: &str = "3.5.21";
-
-/// A world with an operator, and a user who has a client.
 pub struct Stage {
     pub sim: SimWorld,
-    pub operator: Operator,
     pub user: Client,
 }
 
 impl Stage {
     pub async fn set(simulation: &Simulation) -> Self {
-        // Set RUST_LOG to see what the operator says.
         let filter = tracing_subscriber::EnvFilter::from_default_env();
         let _ = tracing_subscriber::fmt()
             .without_time()
@@ -40,210 +38,128 @@ impl Stage {
             .await
             .unwrap();
         sim.world.install_crd().unwrap();
-        let operator = sim
-            .world
-            .start_operator(operator::Options::default())
-            .unwrap();
         let host = sim.world.net().add_host("user").unwrap();
         let user = sim.world.kube_client(host, "kubectl", &Counter::default());
-        Self {
-            sim,
-            operator,
-            user,
-        }
+        Self { sim, user }
     }
 
-    pub fn clusters(&self) -> Api<DynamicObject> {
-        let crd = operator::crd();
-        let version = &crd.spec.versions[0].name;
-        let kind = GroupVersionKind::gvk(&crd.spec.group, version, &crd.spec.names.kind);
-        Api::default_namespaced_with(self.user.clone(), &ApiResource::from_gvk(&kind))
+    pub fn operator(&self, identity: &str) -> Operator {
+        self.sim.world.start_operator(options(identity)).unwrap()
     }
 
-    pub async fn create(&self, size: u32) {
-        let crd = operator::crd();
-        let cluster: DynamicObject = serde_json::from_value(json!({
-            "apiVersion": format!("{}/{}", crd.spec.group, crd.spec.versions[0].name),
-            "kind": crd.spec.names.kind,
-            "metadata": {"name": "demo"},
-            "spec": {"size": size, "version": IMAGE_VERSION},
+    pub fn clusters(&self) -> Api<EtcdCluster> {
+        Api::default_namespaced(self.user.clone())
+    }
+
+    pub async fn create(&self, name: &str, size: u32) {
+        let cluster: EtcdCluster = serde_json::from_value(json!({
+            "apiVersion": "etcd.etcd.io/v1alpha1",
+            "kind": "EtcdCluster",
+            "metadata": {"name": name},
+            "spec": {"size": size, "storage": {"retentionPolicy": "Delete"}},
         }))
         .unwrap();
-        self.clusters()
+        let created = self
+            .clusters()
             .create(&PostParams::default(), &cluster)
-            .await
-            .unwrap();
+            .await;
+        created.unwrap();
     }
 
     pub async fn scale(&self, size: u32) {
         let patch = Patch::Merge(json!({"spec": {"size": size}}));
+        let params = PatchParams::default();
         self.clusters()
-            .patch("demo", &PatchParams::default(), &patch)
+            .patch("demo", &params, &patch)
             .await
             .unwrap();
     }
 
-    pub async fn status(&self) -> Value {
-        let cluster = self.clusters().get("demo").await.unwrap();
-        cluster.data["status"].clone()
+    pub async fn delete(&self, name: &str) {
+        let deleted = self.clusters().delete(name, &DeleteParams::default()).await;
+        deleted.unwrap();
     }
 
-    /// Members that the whole cluster agrees on: every pod was asked, all gave the same list.
-    pub async fn members(&self) -> Option<usize> {
-        let pods: Api<Pod> = Api::default_namespaced(self.user.clone());
-        let pods = pods.list(&ListParams::default()).await.ok()?;
-        let mut answers = Vec::new();
-        for pod in &pods {
-            let ip = pod.status.as_ref()?.pod_ip.clone()?;
-            let host = self.sim.pods.host_of("default", &pod.name_any())?;
-            let mut client = self
-                .sim
-                .world
-                .dial_etcd(host, &ip, 2379, &Counter::default())
-                .await
-                .ok()?;
-            let members = client.member_list().await.ok()?;
-            let voters = members
-                .members()
-                .iter()
-                .filter(|it| !it.is_learner() && !it.name().is_empty());
-            let mut ids: Vec<u64> = voters.map(etcd_client::Member::id).collect();
-            ids.sort_unstable();
-            answers.push(ids);
-        }
-        answers.dedup();
-        let [one] = answers.as_slice() else {
-            return None;
-        };
-        (one.len() == pods.items.len()).then_some(one.len())
+    /// Status of a cluster, as JSON.
+    pub async fn status(&self, name: &str) -> Value {
+        let cluster = self.clusters().get(name).await.unwrap();
+        serde_json::to_value(cluster.status).unwrap()
     }
 
-    pub fn objects<K>(&self) -> Api<K>
-    where
-        K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
-    {
-        Api::default_namespaced(self.user.clone())
-    }
-
-    pub async fn annotate(&self, key: &str, value: &str) {
-        let patch = Patch::Merge(json!({"metadata": {"annotations": {key: value}}}));
-        self.clusters()
-            .patch("demo", &PatchParams::default(), &patch)
-            .await
-            .unwrap();
-    }
-
-    /// The claim of a member, whose name carries the cluster's UID.
-    pub async fn claim_of(&self, ordinal: u32) -> String {
-        let claims = self.objects::<PersistentVolumeClaim>();
-        let claims = claims.list(&ListParams::default()).await.unwrap();
-        let ending = format!("-demo-{ordinal}");
-        let found = claims
-            .iter()
-            .find(|claim| claim.name_any().ends_with(&ending));
-        found.unwrap().name_any()
-    }
-
-    /// What a person does who wants to be rid of a member's data.
-    pub async fn delete_pod_and_volume(&self, ordinal: u32) {
-        let claim = self.claim_of(ordinal).await;
-        let claims = self.objects::<PersistentVolumeClaim>();
-        claims
-            .delete(&claim, &DeleteParams::default())
-            .await
-            .unwrap();
-        self.delete_pod(ordinal).await;
-    }
-
-    pub async fn delete_pod(&self, ordinal: u32) {
-        let pods = self.objects::<Pod>();
-        let name = format!("demo-{ordinal}");
-        pods.delete(&name, &DeleteParams::default()).await.unwrap();
-    }
-
-    pub async fn etcd(&self, ordinal: u32) -> Option<etcd_client::Client> {
-        let name = format!("demo-{ordinal}");
-        let pod = self.objects::<Pod>().get(&name).await.ok()?;
-        let ip = pod.status?.pod_ip?;
-        let host = self.sim.pods.host_of("default", &name)?;
-        let counter = Counter::default();
-        let dial = self.sim.world.dial_etcd(host, &ip, 2379, &counter);
-        dial.await.ok()
-    }
-
-    pub async fn put(&self, ordinal: u32, key: &str, value: &str) {
-        let mut client = self.etcd(ordinal).await.unwrap();
-        client.put(key, value, None).await.unwrap();
-    }
-
-    pub async fn get(&self, ordinal: u32, key: &str) -> Option<String> {
-        let mut client = self.etcd(ordinal).await?;
-        let answer = client.get(key, None).await.ok()?;
-        let found = answer.kvs().first()?.value_str().ok()?.to_owned();
-        Some(found)
-    }
-
-    /// Status, reason and message of a condition.
-    pub async fn condition(&self, kind: &str) -> (String, String, String) {
-        let status = self.status().await;
-        let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
-        let found = conditions
-            .iter()
-            .find(|condition| condition["type"] == kind);
-        let text = |key: &str| {
-            found
-                .and_then(|it| it[key].as_str())
-                .unwrap_or("")
-                .to_owned()
-        };
-        (text("status"), text("reason"), text("message"))
-    }
-
-    /// Member IDs by name, as the status tells them.
-    pub async fn ids(&self) -> Vec<(String, String)> {
-        let status = self.status().await;
-        let members = status["members"].as_array().cloned().unwrap_or_default();
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        members
-            .iter()
-            .map(|it| (text(&it["name"]), text(&it["id"])))
-            .collect()
-    }
-
-    /// As the user wants it, and the status says so.
-    pub async fn until_settled(&self, size: usize) {
-        let what = format!("settled at {size}");
-        self.until(&what, async || {
-            let calm = self.condition("Progressing").await.1 == "AsWanted";
-            calm && self.members().await == Some(size)
+    pub async fn until_ready(&self, wanted: u64) {
+        self.until("demo", |status| {
+            status["readyReplicas"] == wanted && status["phase"] == "Running"
         })
         .await;
     }
 
-    pub async fn until_members(&self, wanted: usize) {
-        let what = format!("{wanted} members");
-        self.until(&what, async || self.members().await == Some(wanted))
-            .await;
+    pub async fn until_phase(&self, phase: &str) {
+        self.until("demo", |status| status["phase"] == phase).await;
     }
 
-    pub async fn until<F: Future<Output = bool>>(&self, what: &str, holds: impl Fn() -> F) {
+    /// Waits for a status; tells how long that took.
+    pub async fn until(&self, name: &str, holds: impl Fn(&Value) -> bool) -> Duration {
         let started = Instant::now();
-        while !holds().await {
-            if started.elapsed() > Duration::from_secs(120) {
-                let mut lines = self.sim.world.trace().since(0);
-                lines.retain(|line| !line.what.contains(" by kubectl "));
-                let last = lines.len().saturating_sub(60);
-                for line in &lines[last..] {
-                    println!(
-                        "{:>10.3} {:24} {}",
-                        line.at.as_secs_f64(),
-                        line.who,
-                        line.what
-                    );
-                }
-                panic!("not {what} within 120 s; status {}", self.status().await);
+        loop {
+            let status = self.status(name).await;
+            if holds(&status) {
+                return started.elapsed();
             }
+            assert!(started.elapsed() < Duration::from_secs(120), "{status:#}");
             sleep(Duration::from_millis(100)).await;
         }
+    }
+
+    /// The StatefulSet is deleted by hand, then a member with its volume.
+    pub async fn damage(&self) {
+        let params = DeleteParams::default();
+        let orphan = DeleteParams {
+            propagation_policy: Some(PropagationPolicy::Orphan),
+            ..params.clone()
+        };
+        let sets: Api<StatefulSet> = Api::default_namespaced(self.user.clone());
+        sets.delete("demo", &orphan).await.unwrap();
+        sleep(Duration::from_secs(5)).await;
+        let pods: Api<Pod> = Api::default_namespaced(self.user.clone());
+        let pod = pods.get("demo-1").await.unwrap();
+        let volumes = pod.spec.unwrap().volumes.unwrap_or_default();
+        let claim = volumes
+            .into_iter()
+            .find_map(|it| it.persistent_volume_claim);
+        let claims: Api<PersistentVolumeClaim> = Api::default_namespaced(self.user.clone());
+        claims
+            .delete(&claim.unwrap().claim_name, &params)
+            .await
+            .unwrap();
+        pods.delete("demo-1", &params).await.unwrap();
+    }
+
+    pub async fn holder(&self) -> String {
+        let leases: Api<Lease> = Api::default_namespaced(self.user.clone());
+        let spec = leases.get("etcd-operator").await.unwrap().spec.unwrap();
+        spec.holder_identity.unwrap_or_default()
+    }
+
+    /// Cuts an operator off from the API server, in both directions, or ends that.
+    pub fn cut(&self, operator: &Operator, cut: bool) {
+        let (net, api) = (self.sim.world.net(), self.sim.world.api_host());
+        for (from, to) in [(operator.host(), api), (api, operator.host())] {
+            if cut {
+                net.cut(from, to);
+            } else {
+                net.heal(from, to);
+            }
+        }
+    }
+}
+
+pub fn options(identity: &str) -> Options {
+    Options {
+        leadership: Some(Leadership {
+            namespace: "default".to_owned(),
+            name: "etcd-operator".to_owned(),
+            identity: identity.to_owned(),
+        }),
+        ..Options::default()
     }
 }
