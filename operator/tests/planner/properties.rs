@@ -14,7 +14,7 @@ use operator::{
 };
 use proptest::{collection::vec, option, prelude::*};
 
-use super::sketch::{NOW, desired, read};
+use super::sketch::{NEW, NOW, OLD, desired, read};
 
 #[derive(Clone, Debug)]
 struct Shape {
@@ -48,10 +48,12 @@ struct Slot {
     corrupt: bool,
     lost: bool,
     alone: bool,
+    outdated: bool,
+    ready: bool,
 }
 
 fn slot() -> impl Strategy<Value = Slot> {
-    any::<[bool; 12]>().prop_map(
+    any::<[bool; 14]>().prop_map(
         |[
             member,
             learner,
@@ -65,6 +67,8 @@ fn slot() -> impl Strategy<Value = Slot> {
             corrupt,
             lost,
             alone,
+            outdated,
+            ready,
         ]| Slot {
             member,
             learner,
@@ -78,6 +82,8 @@ fn slot() -> impl Strategy<Value = Slot> {
             corrupt,
             lost,
             alone,
+            outdated,
+            ready,
         },
     )
 }
@@ -168,6 +174,8 @@ fn build(shape: &Shape) -> (Desired, Observed) {
                     message: "panic: tocommit(9) is out of range [lastIndex(0)]".into(),
                     ..Exit::default()
                 }),
+                ready: slot.answers && slot.ready,
+                template: Some(if slot.outdated { OLD } else { NEW }.into()),
                 ..PodView::default()
             };
             observed.pods.insert(ordinal, pod);
@@ -204,6 +212,8 @@ fn build(shape: &Shape) -> (Desired, Observed) {
     observed.stateful_set = Some(StatefulSetView {
         replicas,
         owned: true,
+        template: Some(NEW.into()),
+        up_to_date: true,
         ..StatefulSetView::default()
     });
     observed.status.recoveries = shape.recoveries;
