@@ -108,6 +108,8 @@ struct Inner {
     api_host: HostId,
     plane: Arc<Mutex<ControlPlane>>,
     runtime: control_plane::Shared,
+    /// Wakes the driver.
+    wake: Arc<Notify>,
     driver: AbortHandle,
     /// Closed when the driver has ended.
     driven: watch::Receiver<()>,
@@ -155,7 +157,7 @@ impl World {
             Arc::clone(&api),
             Arc::clone(&plane),
             Arc::clone(&runtime),
-            wake,
+            Arc::clone(&wake),
             ground.clock,
             ground.trace.clone(),
         ));
@@ -166,6 +168,7 @@ impl World {
             api_host,
             plane,
             runtime,
+            wake,
             driver,
             driven,
         };
