@@ -37,8 +37,31 @@ pub struct Resource {
     pub phase: String,
     /// Why it is not more, says the status.
     pub message: String,
+    /// The conditions of the status.
+    pub conditions: Vec<Condition>,
     /// Whether it is being deleted.
     pub deleting: bool,
+}
+
+/// One condition of a status.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Condition {
+    /// `Available`, `Progressing`, `Degraded`.
+    pub kind: String,
+    /// Whether it holds; `None` when the status says that it is not known.
+    pub holds: Option<bool>,
+    /// Why, in one word.
+    pub reason: String,
+    /// Why, for people.
+    pub message: String,
+}
+
+impl Resource {
+    /// What the status says of a condition; `None` also when it says nothing of it.
+    #[must_use]
+    pub fn condition(&self, kind: &str) -> Option<bool> {
+        self.conditions.iter().find(|it| it.kind == kind)?.holds
+    }
 }
 
 /// A pod of the cluster.
@@ -48,6 +71,8 @@ pub struct Pod {
     pub name: String,
     /// Its UID.
     pub uid: String,
+    /// The node that it is on; empty before it is scheduled.
+    pub node: String,
     /// Whether a container of it runs.
     pub running: bool,
     /// Whether Kubernetes holds it ready.
@@ -97,6 +122,14 @@ pub struct Listed {
     pub name: String,
     /// Whether it is a learner.
     pub learner: bool,
+}
+
+impl Pod {
+    /// The number at the end of its name.
+    #[must_use]
+    pub fn ordinal(&self) -> Option<u32> {
+        self.name.rsplit_once('-')?.1.parse().ok()
+    }
 }
 
 impl List {

@@ -9,6 +9,7 @@ use std::{collections::BTreeMap, future::Future, time::Duration};
 
 use chaos::{
     Observation,
+    fault::{Fault, Hit},
     history::{History, read_back::ReadBack},
     traffic::{Rates, Traffic},
 };
@@ -32,6 +33,28 @@ pub trait World {
         &self,
         cluster: &Cluster,
         action: Action,
+    ) -> impl Future<Output = Result<(), WorldFailed>>;
+
+    /// Breaks something. Who is hit has been found by the caller, for faults that hit a member.
+    ///
+    /// # Errors
+    /// [`WorldFailed::CannotDo`] when this world cannot do that.
+    fn inject(
+        &self,
+        cluster: &Cluster,
+        fault: &Fault,
+        hit: Option<&Hit>,
+    ) -> impl Future<Output = Result<(), WorldFailed>>;
+
+    /// Ends what [`World::inject`] began, for faults that last.
+    ///
+    /// # Errors
+    /// When the world cannot be mended.
+    fn heal(
+        &self,
+        cluster: &Cluster,
+        fault: &Fault,
+        hit: Option<&Hit>,
     ) -> impl Future<Output = Result<(), WorldFailed>>;
 
     /// Looks at the cluster.
