@@ -18,6 +18,10 @@ pub struct Observation {
     pub resource: Option<Resource>,
     /// The pods of the cluster, by name.
     pub pods: Vec<Pod>,
+    /// Whether the operator is kept from its work, so that its status may be old.
+    pub hindered: bool,
+    /// What the operator has sent so far that no operator may send, as far as it can be seen.
+    pub misdeeds: Vec<String>,
 }
 
 /// The resource as the user reads it.
@@ -29,6 +33,8 @@ pub struct Resource {
     pub generation: i64,
     /// Wanted members.
     pub wanted: u32,
+    /// Wanted version of etcd.
+    pub version: String,
     /// Generation that the status is about.
     pub observed_generation: Option<i64>,
     /// Ready members, says the status.
@@ -234,6 +240,7 @@ pub(crate) mod example {
             generation: 1,
             observed_generation: Some(1),
             wanted: running.len() as u32,
+            version: "3.5.21".to_owned(),
             ready: running.len() as u32,
             ..Resource::default()
         };
@@ -242,6 +249,7 @@ pub(crate) mod example {
             at,
             resource: Some(resource),
             pods: pods.collect(),
+            ..Observation::default()
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{path::PathBuf, str::FromStr};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::scenario::EtcdVersion;
+use crate::scenario::{EtcdVersion, Span};
 
 /// Takes scenario files through a world and says whether the operator did right.
 #[derive(Debug, Parser)]
@@ -49,6 +49,11 @@ pub enum Command {
     Fuzz(Fuzz),
     /// Makes a failing scenario as small as it gets.
     Shrink(Shrink),
+    /// Runs a scenario once for every place where a fault could hit it.
+    #[command(after_help = EXIT_CODES)]
+    Sweep(Sweep),
+    /// Shows which known-bad operators are found, and what it takes.
+    Planted(Planted),
     /// Shows every sentence that a scenario file may contain.
     Language,
 }
@@ -202,6 +207,46 @@ pub struct Shrink {
     /// Where to write the smallest one; to standard output when left out.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+}
+
+/// `sweep`.
+#[derive(Debug, Args)]
+pub struct Sweep {
+    /// Name or path of a scenario.
+    #[arg(default_value = "walk-1-3-5-3-1")]
+    pub scenario: String,
+    /// The fault, as a scenario says it; when left out, the operator is killed before and after
+    /// every single write that it makes.
+    #[arg(long, value_name = "SENTENCE")]
+    pub fault: Option<String>,
+    /// Time between two places of the fault.
+    #[arg(long, default_value = "1s")]
+    pub every: Span,
+    /// The root of all randomness.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// The share of the runs to make, such as 3/8.
+    #[arg(long, default_value = "1/1", value_name = "I/N")]
+    pub shard: Shard,
+    /// Folder for the scenarios that fail.
+    #[arg(long, default_value = ".", value_name = "FOLDER")]
+    pub out: PathBuf,
+}
+
+/// `planted`.
+#[derive(Debug, Args)]
+pub struct Planted {
+    /// Names of bugs; all of them when none is given.
+    pub names: Vec<String>,
+    /// How many made-up scenarios to try for each, after the calm walk.
+    #[arg(long, default_value_t = 30)]
+    pub seeds: u64,
+    /// The share of the bugs to look for, such as 3/8.
+    #[arg(long, default_value = "1/1", value_name = "I/N")]
+    pub shard: Shard,
+    /// Print one JSON document instead of text.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `check-determinism`.

@@ -13,6 +13,7 @@ pub mod cli;
 pub mod commands;
 pub mod fuzz;
 pub mod library;
+pub mod planted;
 #[cfg(target_os = "linux")]
 pub mod process;
 pub mod report;

@@ -19,10 +19,34 @@ pub struct Entry {
 }
 
 /// Files built into the program: name and text.
-static BUILT_IN: &[(&str, &str)] = &[(
-    "walk-1-3-5-3-1",
-    include_str!("../files/walk-1-3-5-3-1.scenario"),
-)];
+static BUILT_IN: &[(&str, &str)] = &[
+    (
+        "api-server-frozen-while-growing",
+        include_str!("../files/api-server-frozen-while-growing.scenario"),
+    ),
+    (
+        "change-of-mind",
+        include_str!("../files/change-of-mind.scenario"),
+    ),
+    (
+        "cut-off-while-growing",
+        include_str!("../files/cut-off-while-growing.scenario"),
+    ),
+    ("node-off", include_str!("../files/node-off.scenario")),
+    (
+        "operator-killed-mid-change",
+        include_str!("../files/operator-killed-mid-change.scenario"),
+    ),
+    (
+        "pods-come-and-go",
+        include_str!("../files/pods-come-and-go.scenario"),
+    ),
+    ("time-travel", include_str!("../files/time-travel.scenario")),
+    (
+        "walk-1-3-5-3-1",
+        include_str!("../files/walk-1-3-5-3-1.scenario"),
+    ),
+];
 
 /// Why there is no such scenario.
 #[derive(Debug, thiserror::Error)]

@@ -15,6 +15,7 @@ use simulator::{
 };
 
 use crate::{
+    planted::Plant,
     runner,
     strikes::{Breaker, OperatorWire, Strikes},
     user::{Access, User},
@@ -36,7 +37,7 @@ pub async fn run(
     request: &Request,
     tell: Tell<'_>,
 ) -> Result<Ran, CannotBegin> {
-    let resident = Arc::new(Resident::move_in(world.clone(), breaker).await?);
+    let resident = Arc::new(Resident::move_in(world.clone(), breaker, request.planted).await?);
     let user = User::new(resident.clone(), NAMESPACE)
         .await
         .map_err(|failed| CannotBegin(failed.to_string()))?;
@@ -82,14 +83,18 @@ struct Resident {
 
 impl Resident {
     /// Installs the CRD, starts the operator and gives the user a machine.
-    async fn move_in(world: World, breaker: Box<dyn Breaker>) -> Result<Self, CannotBegin> {
+    async fn move_in(
+        world: World,
+        breaker: Box<dyn Breaker>,
+        planted: Option<&'static Plant>,
+    ) -> Result<Self, CannotBegin> {
         let cannot = |doing: &str, why: &dyn std::fmt::Display| {
             CannotBegin(format!("failed to {doing}: {why}"))
         };
         world
             .install_crd()
             .map_err(|error| cannot("install the CRD", &error))?;
-        let wire = Arc::new(OperatorWire::default());
+        let wire = Arc::new(OperatorWire::with(planted));
         let operator = world
             .start_operator_on(operator::Options::default(), Some(wire.clone()))
             .map_err(|error| cannot("start the operator", &error))?;
@@ -144,6 +149,14 @@ impl Access for Resident {
 
     fn clock(&self) -> Clock {
         *self.world.clock()
+    }
+
+    fn misdeeds(&self) -> Vec<String> {
+        self.strikes.misdeeds()
+    }
+
+    fn hindered(&self) -> bool {
+        self.strikes.hinder_the_operator()
     }
 
     fn calls(&self) -> Calls {

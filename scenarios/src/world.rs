@@ -95,6 +95,29 @@ pub struct Calls {
 }
 
 impl Calls {
+    /// How many of them change something.
+    #[must_use]
+    pub fn writes(&self) -> u64 {
+        let reads = [
+            "Range",
+            "MemberList",
+            "Status",
+            "Hash",
+            "HashKV",
+            "Watch",
+            "Alarm",
+        ];
+        let kubernetes = self
+            .kubernetes
+            .iter()
+            .filter(|(call, _)| !call.starts_with("GET ") && !call.starts_with("WATCH "));
+        let etcd = self
+            .etcd
+            .iter()
+            .filter(|(call, _)| !reads.contains(&call.as_str()));
+        kubernetes.chain(etcd).map(|(_, count)| count).sum()
+    }
+
     /// The calls made since `earlier`.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
@@ -165,6 +188,14 @@ mod tests {
             kubernetes: kubernetes.collect(),
             etcd: BTreeMap::new(),
         }
+    }
+
+    #[test]
+    fn what_changes_something_is_a_write() {
+        let mut calls = calls(&[("GET pods", 5), ("WATCH pods", 1), ("PATCH services", 2)]);
+        calls.etcd.insert("MemberAdd".to_owned(), 3);
+        calls.etcd.insert("MemberList".to_owned(), 9);
+        assert_eq!(calls.writes(), 5);
     }
 
     #[test]

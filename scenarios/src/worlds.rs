@@ -11,6 +11,7 @@ use std::{path::Path, process::ExitCode};
 use crate::process::{self, Enclosure, EtcdBinary, Side};
 use crate::{
     cli::WorldKind,
+    planted::Plant,
     runner::{Event, Outcome},
     scenario::{EtcdVersion, Scenario},
 };
@@ -27,6 +28,8 @@ pub struct Request {
     pub seed: u64,
     /// Whether to keep the trace.
     pub keep_trace: bool,
+    /// The bug that the operator is to have, if any.
+    pub planted: Option<&'static Plant>,
 }
 
 /// What came of it.

@@ -145,6 +145,7 @@ impl World for Scripted {
             generation: 1,
             observed_generation: Some(1),
             wanted: wanted as u32,
+            version: "3.5.21".to_owned(),
             ready: self.members.get() as u32,
             phase: "Running".to_owned(),
             ..Resource::default()
@@ -156,6 +157,7 @@ impl World for Scripted {
             at: self.now.get(),
             resource,
             pods,
+            ..Observation::default()
         })
     }
 

@@ -5,6 +5,7 @@
 //! without an answer stays unknown, it is never taken as failed.
 //! Deliberately does not know: how the operations reached etcd.
 
+pub mod linearizable;
 pub mod lost_write;
 pub mod origin;
 pub mod read_back;
@@ -121,6 +122,7 @@ impl History {
         let mut found = origin::check(self);
         found.extend(real_time::check(self));
         found.extend(lost_write::check(self));
+        found.extend(linearizable::check(self));
         found
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn fuzz(options: &Fuzz) -> Result<Verdict, CommandFailed> {
     let wall = wall_time() - began;
     let mut worst = Verdict::Pass;
     for failed in std::mem::take(&mut campaign.failed) {
-        worst = worst.worse(verdict(&failed));
+        worst = worst.worse(failed.verdict());
         let found = keep(options, &kinds, failed)?;
         campaign.found.push(found);
     }
@@ -191,14 +191,6 @@ fn start(options: &Fuzz, job: u64) -> Result<std::process::Child, CommandFailed>
         }
     }
     command.stdout(Stdio::piped()).spawn().map_err(cannot)
-}
-
-fn verdict(attempt: &Attempt) -> Verdict {
-    let all = [Verdict::Safety, Verdict::Liveness, Verdict::Crash];
-    let found = all
-        .into_iter()
-        .find(|it| it.to_string() == attempt.symptom.verdict);
-    found.unwrap_or(Verdict::Crash)
 }
 
 /// Makes the failing scenario small and writes it down.

@@ -7,9 +7,11 @@
 mod determinism;
 mod fuzz;
 mod list;
+mod planted;
 mod replay;
 mod run;
 mod shrink;
+mod sweep;
 
 use std::process::ExitCode;
 
@@ -43,6 +45,8 @@ pub fn execute(cli: Cli) -> ExitCode {
         Command::CheckDeterminism(options) => determinism::check(&options),
         Command::Fuzz(options) => fuzz::fuzz(&options),
         Command::Shrink(options) => shrink::run(&options),
+        Command::Sweep(options) => sweep::run(&options),
+        Command::Planted(options) => planted::run(&options),
         Command::Language => {
             language();
             Ok(Verdict::Pass)

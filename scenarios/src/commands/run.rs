@@ -110,6 +110,7 @@ fn one(
         scenario,
         seed,
         keep_trace: options.trace.is_some(),
+        planted: None,
     };
     let mut collected = Collected {
         steps: Vec::new(),

@@ -19,13 +19,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    report::{StepReport, Verdict},
-    runner::Event,
-    scenario::Scenario,
-    sim,
-    worlds::Request,
-};
+use crate::{planted::Plant, report::Verdict, scenario::Scenario, sim, worlds::Request};
 
 /// What came of one attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +32,8 @@ pub struct Attempt {
     pub reason: Option<String>,
     /// How often which kind of fault hit in which situation.
     pub situations: BTreeMap<String, u64>,
+    /// Writes that the operator made.
+    pub writes: u64,
     /// Time in the world.
     pub world_ms: u64,
 }
@@ -55,35 +51,44 @@ impl Attempt {
     /// Whether all was well.
     #[must_use]
     pub fn passed(&self) -> bool {
-        self.symptom.verdict == Verdict::Pass.to_string()
+        self.verdict() == Verdict::Pass
+    }
+
+    /// How it ended.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        let all = [Verdict::Pass, Verdict::Safety, Verdict::Liveness];
+        let found = all
+            .into_iter()
+            .find(|it| it.to_string() == self.symptom.verdict);
+        found.unwrap_or(Verdict::Crash)
     }
 }
 
 /// Runs a scenario in the simulated world.
 #[must_use]
 pub fn attempt(scenario: &Scenario, seed: u64) -> Attempt {
-    attempt_telling(scenario, seed, &mut |_| {})
+    attempt_with(scenario, seed, None)
 }
 
-/// The same; `steps` hears of each step that has ended.
-pub fn attempt_telling(
-    scenario: &Scenario,
-    seed: u64,
-    steps: &mut (dyn FnMut(StepReport) + Send),
-) -> Attempt {
+/// The same, with a bug planted into the operator.
+#[must_use]
+pub fn attempt_with(scenario: &Scenario, seed: u64, planted: Option<&'static Plant>) -> Attempt {
     let request = Request {
         scenario: scenario.clone(),
         seed,
         keep_trace: false,
+        planted,
     };
     let mut tell = |event| {
         if let Event::Ended(step) = event {
-            steps(step);
+            writes += step.calls.writes();
         }
     };
     let ran = catch_unwind(AssertUnwindSafe(|| sim::run(&request, &mut tell)));
     let mut situations = BTreeMap::new();
     let mut took = Duration::ZERO;
+    let mut writes = 0;
     let (verdict, what, reason) = match ran {
         Err(panic) => {
             let text = said(&*panic);
@@ -111,6 +116,7 @@ pub fn attempt_telling(
         },
         reason,
         situations,
+        writes,
         world_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
     }
 }

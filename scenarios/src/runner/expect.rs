@@ -6,7 +6,7 @@
 
 use chaos::Observation;
 
-use super::{Event, Run, Stopped};
+use super::{Event, LOOK_EVERY, Run, Stopped};
 use crate::{
     report::Verdict,
     scenario::{Expectation, Span},
@@ -79,7 +79,8 @@ impl<W: World> Run<'_, W> {
         self.pass(deadline - at).await
     }
 
-    /// Settled in every look, with the same pods and members from the first to the last.
+    /// Settled in every look, with the same pods and members from the first to the last, and an
+    /// operator at rest.
     async fn stays(
         &mut self,
         expectation: &Expectation,
@@ -88,6 +89,9 @@ impl<W: World> Run<'_, W> {
     ) -> Result<(), Stopped> {
         let end = self.world.elapsed() + lasting.duration();
         let mut first: Option<Observation> = None;
+        // What has come true a moment ago may still be written down.
+        self.pass(LOOK_EVERY * 4).await?;
+        let calls = self.world.calls();
         loop {
             self.look().await?;
             let Some(look) = &self.last else { continue };
@@ -102,7 +106,9 @@ impl<W: World> Run<'_, W> {
             }
             let at = self.world.elapsed();
             if at >= end {
-                return Ok(());
+                let made = self.world.calls().since(&calls);
+                let rest = chaos::rest::check(&made.kubernetes, lasting.duration());
+                return rest.map_err(|what| changed(expectation, &what));
             }
             (self.tell)(Event::Waiting {
                 at,

@@ -73,6 +73,8 @@ pub struct Strikes {
 struct State {
     /// The operator is to stay away.
     stopped: bool,
+    /// Faults that last and keep the operator from working as it should.
+    hindrances: u32,
     twin: Option<Operator>,
     stale: Option<HostId>,
 }
@@ -99,6 +101,18 @@ impl Strikes {
         strikes
     }
 
+    /// What the operator has sent so far that no operator may send.
+    #[must_use]
+    pub fn misdeeds(&self) -> Vec<String> {
+        self.wire.misdeeds()
+    }
+
+    /// Whether the operator cannot work at the moment, or can only see what was.
+    #[must_use]
+    pub fn hinder_the_operator(&self) -> bool {
+        self.operator.ended().is_some() || self.state().hindrances > 0
+    }
+
     /// Begins a fault.
     ///
     /// # Errors
@@ -113,6 +127,9 @@ impl Strikes {
             None => fault.to_string(),
         };
         self.world.trace().record("fault", aim);
+        if hinders(fault) {
+            self.state().hindrances += 1;
+        }
         match (fault, hit) {
             (Fault::Pod(what, _), Some(hit)) => self.breaker.pod(*what, hit),
             (Fault::Member(trouble, ..), Some(hit)) => self.member(*trouble, hit, true),
@@ -264,6 +281,14 @@ impl Strikes {
             world: self.breaker.world(),
             what: format!("{doing}: {why}"),
         }
+    }
+}
+
+fn hinders(fault: &Fault) -> bool {
+    match fault {
+        Fault::Api(..) => true,
+        Fault::Operator(fault) => fault.lasts().is_some(),
+        Fault::Pod(..) | Fault::Member(..) | Fault::Node(..) | Fault::Around(..) => false,
     }
 }
 

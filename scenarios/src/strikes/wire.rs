@@ -10,15 +10,20 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use chaos::fault::{ApiTrouble, Call, Moment};
+use serde_json::Value;
 use simulator::world::{Outgoing, Refusal, Ruling, Side, Wire};
 use tokio::sync::watch;
+
+use crate::planted::{Plant, Planted};
 
 /// How much later a slow API server answers.
 const SLOWER: Duration = Duration::from_secs(2);
 
 /// The wire under the operator's clients.
 pub struct OperatorWire {
+    planted: Option<Planted>,
     state: Mutex<State>,
     silence: watch::Sender<bool>,
 }
@@ -31,6 +36,8 @@ struct State {
     reads: Option<String>,
     /// Calls that a trouble could have hit.
     candidates: u64,
+    /// What was sent that no operator may send.
+    misdeeds: Vec<String>,
 }
 
 struct Kill {
@@ -41,14 +48,27 @@ struct Kill {
 
 impl Default for OperatorWire {
     fn default() -> Self {
-        Self {
-            state: Mutex::default(),
-            silence: watch::channel(false).0,
-        }
+        Self::with(None)
     }
 }
 
 impl OperatorWire {
+    /// A wire that makes a known-bad operator of the one on it, if a bug is given.
+    #[must_use]
+    pub fn with(planted: Option<&'static Plant>) -> Self {
+        Self {
+            planted: planted.map(Planted::new),
+            state: Mutex::default(),
+            silence: watch::channel(false).0,
+        }
+    }
+
+    /// What was sent so far that no operator may send.
+    #[must_use]
+    pub fn misdeeds(&self) -> Vec<String> {
+        self.state().misdeeds.clone()
+    }
+
     /// Kills the operator around its `nth` call of this kind from now on.
     pub fn kill_at(&self, moment: Moment, nth: u32, call: Call) {
         let left = nth;
@@ -91,6 +111,13 @@ impl Wire for OperatorWire {
                 Moment::After => Ruling::DieAfter,
             };
         }
+        if self
+            .planted
+            .as_ref()
+            .is_some_and(|planted| planted.pretends(call))
+        {
+            return Ruling::Pretend;
+        }
         if call.to == Side::Kubernetes && !call.watches {
             return state.trouble(call);
         }
@@ -100,6 +127,15 @@ impl Wire for OperatorWire {
     fn detour(&self, call: &Outgoing) -> Option<String> {
         let reads = call.to == Side::Kubernetes && !call.writes;
         reads.then(|| self.state().reads.clone()).flatten()
+    }
+
+    fn request(&self, call: &Outgoing, body: &Bytes) -> Option<Bytes> {
+        let other = self.planted.as_ref().and_then(|it| it.request(call, body));
+        if call.name.starts_with("DELETE ") && !names_a_uid(other.as_ref().unwrap_or(body)) {
+            let misdeed = format!("{} without the UID of what is meant", call.path);
+            self.state().misdeeds.push(misdeed);
+        }
+        other
     }
 
     fn silence(&self) -> Option<watch::Receiver<bool>> {
@@ -154,6 +190,14 @@ fn refuse(code: u16, reason: &'static str, message: &str) -> Ruling {
         reason,
         message: message.to_owned(),
     })
+}
+
+/// Whether the options of a deletion say which object is meant, and not only its name.
+fn names_a_uid(options: &Bytes) -> bool {
+    let options: Value = serde_json::from_slice(options).unwrap_or_default();
+    options
+        .pointer("/preconditions/uid")
+        .is_some_and(Value::is_string)
 }
 
 /// Whether the call that leaves is one of this kind.
@@ -220,6 +264,17 @@ mod tests {
         assert_eq!(wire.rule(&call(Side::Kubernetes, "GET pods")), Ruling::Pass);
         wire.trouble(ApiTrouble::Conflicting, false);
         assert_eq!(wire.rule(&patch), Ruling::Pass);
+    }
+
+    #[test]
+    fn a_deletion_by_name_alone_is_a_misdeed() {
+        let wire = OperatorWire::default();
+        let delete = call(Side::Kubernetes, "DELETE pods");
+        let guarded = Bytes::from_static(br#"{"preconditions": {"uid": "u"}}"#);
+        assert_eq!(wire.request(&delete, &guarded), None);
+        assert!(wire.misdeeds().is_empty());
+        wire.request(&delete, &Bytes::from_static(b"{}"));
+        assert_eq!(wire.misdeeds().len(), 1);
     }
 
     #[test]

@@ -61,6 +61,16 @@ pub trait Access: Send + Sync {
     /// The world's clock.
     fn clock(&self) -> Clock;
 
+    /// What the operator has sent so far that no operator may send, as far as it can be seen.
+    fn misdeeds(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Whether the operator is kept from its work at the moment.
+    fn hindered(&self) -> bool {
+        false
+    }
+
     /// What the operator has asked so far.
     fn calls(&self) -> Calls;
 
@@ -180,6 +190,8 @@ impl World for User {
             at: self.elapsed(),
             resource,
             pods,
+            hindered: self.access.hindered(),
+            misdeeds: self.access.misdeeds(),
         })
     }
 

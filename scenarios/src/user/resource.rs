@@ -102,6 +102,7 @@ fn resource(object: &DynamicObject) -> Resource {
         uid: metadata.uid.clone().unwrap_or_default(),
         generation: metadata.generation.unwrap_or_default(),
         wanted: number(&object.data["spec"]["size"]),
+        version: text(&object.data["spec"]["version"]),
         observed_generation: status["observedGeneration"].as_i64(),
         ready: number(&status["readyReplicas"]),
         phase: text(&status["phase"]),

@@ -50,6 +50,8 @@ pub enum Ruling {
     Late(Duration),
     /// It never arrives; this is answered in its place.
     Refuse(Refusal),
+    /// It never arrives, and is answered as if it had: with what was sent.
+    Pretend,
     /// It arrives; its answer is lost, and the connection with it.
     LoseAnswer,
     /// The process dies before it leaves.
@@ -214,6 +216,7 @@ where
         Ruling::Late(time) => tokio::time::sleep(*time).await,
         Ruling::Refuse(refusal) => return Ok(refused(to, refusal)),
         Ruling::DieBefore => return dead(&line.die).await,
+        Ruling::Pretend => return pretended(to, request).await,
         Ruling::Pass | Ruling::LoseAnswer | Ruling::DieAfter => {}
     }
     if let Some(authority) = line.wire.detour(&call) {
@@ -232,6 +235,30 @@ where
         _ if call.watches => Ok(quiet(response, line.wire.silence())),
         _ => answered(response, &line, &call).await,
     }
+}
+
+async fn pretended<B>(to: Side, request: Request<B>) -> Result<Response<AnyBody>, BoxError>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    let sent = request.into_body().collect().await;
+    let sent = sent.map_err(Into::into)?.to_bytes();
+    let (kind, bytes, trailers) = match to {
+        Side::Kubernetes => ("application/json", sent, None),
+        Side::Etcd => {
+            let mut done = http::HeaderMap::new();
+            done.insert("grpc-status", http::HeaderValue::from_static("0"));
+            // A frame with an empty message.
+            let nothing = Bytes::from_static(&[0; 5]);
+            ("application/grpc", nothing, Some(Ok(done)))
+        }
+    };
+    let body = Full::new(bytes).with_trailers(async move { trailers });
+    let body = body.map_err(|never| match never {}).boxed_unsync();
+    Ok(Response::builder()
+        .header("content-type", kind)
+        .body(body)?)
 }
 
 /// The host is gone with this call; whoever waits for it is gone too.
