@@ -10,7 +10,10 @@ use std::collections::BTreeMap;
 use k8s_openapi::{
     api::core::v1::ResourceRequirements,
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
-    apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::Condition},
+    apimachinery::pkg::{
+        api::resource::Quantity,
+        apis::meta::v1::{Condition, Time},
+    },
 };
 use kube::{CustomResource, CustomResourceExt, KubeSchema};
 use schemars::JsonSchema;
@@ -150,6 +153,9 @@ pub struct EtcdClusterStatus {
     /// Each member.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<MemberStatus>,
+    /// How many times the cluster was started anew from one survivor after its quorum was lost.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub recoveries: u32,
     /// Available, Progressing, Degraded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions_schema")]
@@ -167,8 +173,17 @@ pub struct MemberStatus {
     pub id: String,
     /// Leader, Follower, Learner, or Unknown while it does not answer.
     pub role: MemberRole,
+    /// Whether it receives the log without a vote.
+    #[serde(default)]
+    pub learner: bool,
     /// Whether it answered healthy at the last look.
     pub healthy: bool,
+    /// When it was last seen to answer; absent while it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen: Option<Time>,
+    /// UID of the volume claim on which it last answered: with another one its data is lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume: Option<String>,
     /// The version it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
@@ -207,6 +222,14 @@ pub enum Phase {
     Deleting,
     /// Stopped on request (size 0), data kept.
     Stopped,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands out a reference"
+)]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 fn default_size() -> u32 {

@@ -40,24 +40,48 @@ pub struct MemberReport {
     pub errors: Vec<String>,
 }
 
+impl MemberReport {
+    /// Whether the member found its data to differ from the others'. Every member reports the
+    /// alarms of all, each as `memberID:<decimal> alarm:<KIND>`.
+    #[must_use]
+    pub fn has_corrupt_alarm(&self) -> bool {
+        let own = format!("memberID:{} ", self.member_id);
+        self.errors
+            .iter()
+            .any(|error| error.starts_with(&own) && error.contains("alarm:CORRUPT"))
+    }
+
+    /// Whether a member has run out of the space that it may use. Writes are refused until the
+    /// database has been compacted and defragmented and the alarm disarmed.
+    #[must_use]
+    pub fn has_space_alarm(&self) -> bool {
+        self.errors
+            .iter()
+            .any(|error| error.contains("alarm:NOSPACE"))
+    }
+}
+
 /// One entry of the membership.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
     /// Its ID.
     pub id: u64,
-    /// Its name; empty until it has started for the first time.
+    /// Its name, as it was told or as it told itself.
     pub name: String,
     /// Where the others reach it.
     pub peer_urls: Vec<String>,
+    /// Where it serves clients; empty until it has started for the first time.
+    pub client_urls: Vec<String>,
     /// Whether it is a learner.
     pub learner: bool,
 }
 
 impl Member {
-    /// Whether the member has ever started.
+    /// Whether the member has ever started. The name does not tell: the first members of a cluster
+    /// have one from the beginning.
     #[must_use]
     pub fn started(&self) -> bool {
-        !self.name.is_empty()
+        !self.client_urls.is_empty()
     }
 }
 
@@ -227,6 +251,7 @@ impl MemberClient {
                 id: member.id(),
                 name: member.name().to_owned(),
                 peer_urls: member.peer_urls().to_vec(),
+                client_urls: member.client_urls().to_vec(),
                 learner: member.is_learner(),
             })
             .collect())

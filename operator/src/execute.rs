@@ -5,10 +5,7 @@
 //! on is read again, live, right before it.
 //! Deliberately does not know: why; the plan leaves it no choices.
 
-use k8s_openapi::api::{
-    apps::v1::StatefulSet,
-    core::v1::{PersistentVolumeClaim, Pod},
-};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use kube::{
     Api, Resource, ResourceExt,
     api::{DeleteParams, Patch, PatchParams, Preconditions},
@@ -21,7 +18,6 @@ use crate::{
     backend::Backend,
     build::{self, FIELD_MANAGER, drift, services, stateful_set},
     etcd::{CallFailed, MemberClient},
-    identity::Identity,
     observe::{Connections, LiveObjects, Observed},
     plan::{Action, Plan, Removal},
     validate::Desired,
@@ -188,6 +184,7 @@ impl Executor<'_> {
         };
         let result = match &action {
             Action::DeleteClaim { ordinal, uid } => self.delete_claim(*ordinal, uid).await?,
+            Action::RestartPod { ordinal, uid, .. } => self.restart_pod(*ordinal, uid).await?,
             _ => self.change_membership(&action, observed).await,
         };
         Ok(match result {
@@ -204,6 +201,14 @@ impl Executor<'_> {
         {
             self.confirm_size().await?;
         }
+        if let Action::RemoveMember {
+            ordinal,
+            why: Removal::DataLost(_),
+            ..
+        } = action
+        {
+            self.confirm_loss(*ordinal, observed).await?;
+        }
         let member = self.member_to_ask(action, observed).await?;
         match action {
             Action::AddLearner { ordinal } => {
@@ -213,7 +218,7 @@ impl Executor<'_> {
             Action::Promote { id, .. } => member.promote(*id).await?,
             Action::MoveLeader { id, .. } => member.move_leader(*id).await?,
             Action::RemoveMember { id, .. } => member.remove(*id).await?,
-            Action::DeleteClaim { .. } => {}
+            Action::DeleteClaim { .. } | Action::RestartPod { .. } => {}
         }
         Ok(())
     }
@@ -233,6 +238,34 @@ impl Executor<'_> {
         } else {
             Err(NotNow::Stale("the EtcdCluster"))
         }
+    }
+
+    /// The evidence for a loss lies in a pod and a volume; both must still be the ones that were seen.
+    async fn confirm_loss(&self, ordinal: u32, observed: &Observed) -> Result<(), NotNow> {
+        let identity = &self.desired.identity;
+        let pod = observed.pods.get(&ordinal).map(|pod| pod.uid.clone());
+        let claim = observed.claims.get(&ordinal).map(|claim| claim.uid.clone());
+        if !self.is_still::<Pod>(&identity.member(ordinal), pod).await {
+            return Err(NotNow::Stale("the pod"));
+        }
+        if !self
+            .is_still::<PersistentVolumeClaim>(&identity.claim(ordinal), claim)
+            .await
+        {
+            return Err(NotNow::Stale("the volume claim"));
+        }
+        Ok(())
+    }
+
+    async fn is_still<K>(&self, name: &str, uid: Option<String>) -> bool
+    where
+        K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
+            + DeserializeOwned
+            + Clone
+            + std::fmt::Debug,
+    {
+        let live = self.objects::<K>().get_opt(name).await;
+        live.is_ok_and(|live| live.and_then(|live| live.uid()) == uid)
     }
 
     /// The leader, since it answers without forwarding; else any other voter.
@@ -256,16 +289,41 @@ impl Executor<'_> {
         Err(NotNow::NobodyToAsk(last))
     }
 
-    /// Deletes one claim by UID, after making sure that no pod is going to use it.
+    /// Deletes one claim by UID. Kubernetes keeps it until the last pod that uses it is gone.
     async fn delete_claim(
         &self,
         ordinal: u32,
         uid: &str,
     ) -> Result<Result<(), NotNow>, WriteFailed> {
-        let identity = &self.desired.identity;
-        if self.wants_pod(identity, ordinal).await {
-            return Ok(Err(NotNow::Stale("the StatefulSet")));
-        }
+        let name = self.desired.identity.claim(ordinal);
+        self.delete::<PersistentVolumeClaim>(name, uid, "the volume claim")
+            .await
+    }
+
+    /// Deletes one pod by UID. The StatefulSet makes a new one under the same name.
+    async fn restart_pod(
+        &self,
+        ordinal: u32,
+        uid: &str,
+    ) -> Result<Result<(), NotNow>, WriteFailed> {
+        let name = self.desired.identity.member(ordinal);
+        self.delete::<Pod>(name, uid, "the pod").await
+    }
+
+    /// Deletes an object if it still is the one with this UID: the API server compares and deletes
+    /// in one step, so no second look is needed before.
+    async fn delete<K>(
+        &self,
+        name: String,
+        uid: &str,
+        what: &'static str,
+    ) -> Result<Result<(), NotNow>, WriteFailed>
+    where
+        K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
+            + DeserializeOwned
+            + Clone
+            + std::fmt::Debug,
+    {
         let params = DeleteParams {
             preconditions: Some(Preconditions {
                 uid: Some(uid.to_owned()),
@@ -273,43 +331,17 @@ impl Executor<'_> {
             }),
             ..DeleteParams::default()
         };
-        let name = identity.claim(ordinal);
-        match self
-            .objects::<PersistentVolumeClaim>()
-            .delete(&name, &params)
-            .await
-        {
+        match self.objects::<K>().delete(&name, &params).await {
             Ok(_) => Ok(Ok(())),
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(Ok(())),
-            Err(kube::Error::Api(status)) if status.code == 409 => {
-                Ok(Err(NotNow::Stale("the volume claim")))
-            }
+            Err(kube::Error::Api(status)) if status.code == 409 => Ok(Err(NotNow::Stale(what))),
             Err(source) => Err(WriteFailed {
                 verb: "delete",
-                kind: "PersistentVolumeClaim".to_owned(),
+                kind: K::kind(&()).into_owned(),
                 name,
                 source,
             }),
         }
-    }
-
-    async fn wants_pod(&self, identity: &Identity, ordinal: u32) -> bool {
-        let pod = self
-            .objects::<Pod>()
-            .get_opt(&identity.member(ordinal))
-            .await;
-        let running = !matches!(&pod, Ok(None))
-            && !matches!(&pod, Ok(Some(pod)) if pod.metadata.deletion_timestamp.is_some());
-        let set = self.objects::<StatefulSet>().get_opt(&identity.name).await;
-        let wanted = match set {
-            Ok(None) => false,
-            Ok(Some(set)) => {
-                let replicas = set.spec.and_then(|spec| spec.replicas).unwrap_or(1);
-                i64::from(replicas) > i64::from(ordinal)
-            }
-            Err(_) => true,
-        };
-        running || wanted
     }
 
     fn objects<K>(&self) -> Api<K>

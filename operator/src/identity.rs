@@ -22,6 +22,9 @@ pub const DATA_MOUNT: &str = "/var/lib/etcd";
 /// Where the members' configuration files are mounted.
 pub const CONFIG_MOUNT: &str = "/etc/etcd";
 
+/// Annotation of an EtcdCluster: the user's word to start anew from one survivor.
+pub const RECOVERY_ANNOTATION: &str = "etcd.etcd.io/recover-quorum";
+
 /// Who a cluster is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
@@ -48,6 +51,21 @@ impl Identity {
         let digits = member.strip_prefix(self.name.as_str())?.strip_prefix('-')?;
         let ordinal: u32 = digits.parse().ok()?;
         (ordinal.to_string() == digits).then_some(ordinal)
+    }
+
+    /// Name of a member for as long as it runs as the start of a cluster of its own, in the n-th
+    /// recovery of the cluster.
+    #[must_use]
+    pub fn recovering_member(&self, ordinal: u32, recovery: u32) -> String {
+        format!("{}.recovery-{recovery}", self.member(ordinal))
+    }
+
+    /// Which recovery a name of [`Identity::recovering_member`] belongs to.
+    #[must_use]
+    pub fn recovery_of_name(&self, name: &str) -> Option<u32> {
+        let (member, recovery) = name.split_once(".recovery-")?;
+        self.ordinal_of_name(member)?;
+        recovery.parse().ok()
     }
 
     /// Name of the headless Service that gives members their DNS names.
@@ -191,6 +209,8 @@ mod tests {
         assert_eq!(id.ordinal_of_url("http://10.0.0.1:2380"), None);
         assert_eq!(id.ordinal_of_name("demo-07"), None);
         assert_eq!(id.ordinal_of_name("demo-x"), None);
+        assert_eq!(id.recovery_of_name(&id.recovering_member(2, 7)), Some(7));
+        assert_eq!(id.recovery_of_name("demo-2"), None);
     }
 
     #[test]

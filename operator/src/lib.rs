@@ -17,6 +17,7 @@ pub mod controller;
 pub mod etcd;
 pub mod execute;
 pub mod identity;
+pub mod last_words;
 pub mod observe;
 pub mod plan;
 pub mod report;

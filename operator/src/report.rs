@@ -60,7 +60,8 @@ pub fn status(
         leader_id: observed.leader().map(|id| format!("{id:x}")),
         endpoints: vec![desired.identity.endpoint()],
         selector: Some(selector.join(",")),
-        members: member_statuses(desired, observed, &gate),
+        members: member_statuses(desired, observed, &gate, now),
+        recoveries: recoveries(desired, previous, members),
         conditions: conditions(desired, observed, plan, outcome, &gate, now),
     }
 }
@@ -76,6 +77,14 @@ pub fn refused(
     let degraded = truth(DEGRADED, true, "InvalidSpec", invalid.to_string());
     status.conditions = stamp(previous, vec![degraded], None, now);
     status
+}
+
+/// A recovery counts once the survivor runs under its name.
+fn recoveries(desired: &Desired, previous: &EtcdClusterStatus, members: &[Member]) -> u32 {
+    let under_way = members
+        .iter()
+        .filter_map(|member| desired.identity.recovery_of_name(&member.name));
+    under_way.max().unwrap_or(0).max(previous.recoveries)
 }
 
 fn is_settled(desired: &Desired, plan: &Plan, outcome: &Outcome, gate: &Gate) -> bool {
@@ -110,13 +119,18 @@ fn phase(desired: &Desired, observed: &Observed, gate: &Gate, settled: bool) -> 
     }
 }
 
-fn member_statuses(desired: &Desired, observed: &Observed, gate: &Gate) -> Vec<MemberStatus> {
+fn member_statuses(
+    desired: &Desired,
+    observed: &Observed,
+    gate: &Gate,
+    now: Timestamp,
+) -> Vec<MemberStatus> {
     let Some(members) = observed.membership.members() else {
         return observed
             .status
             .members
             .iter()
-            .map(|member| last_seen(desired, observed, member))
+            .map(|member| without_majority(desired, observed, member, now))
             .collect();
     };
     let mut sorted: BTreeMap<(Option<u32>, u64), &Member> = BTreeMap::new();
@@ -126,7 +140,7 @@ fn member_statuses(desired: &Desired, observed: &Observed, gate: &Gate) -> Vec<M
     }
     sorted
         .into_iter()
-        .map(|((ordinal, _), member)| member_status(desired, observed, gate, ordinal, member))
+        .map(|((ordinal, _), member)| member_status(desired, observed, gate, ordinal, member, now))
         .collect()
 }
 
@@ -136,6 +150,7 @@ fn member_status(
     gate: &Gate,
     ordinal: Option<u32>,
     member: &Member,
+    now: Timestamp,
 ) -> MemberStatus {
     let report = observed.report_of(member.id);
     let healthy = if member.learner {
@@ -149,49 +164,60 @@ fn member_status(
         Some(_) if observed.leader() == Some(member.id) => MemberRole::Leader,
         Some(_) => MemberRole::Follower,
     };
+    let id = format!("{:x}", member.id);
+    let before = observed.status.members.iter().find(|old| old.id == id);
+    let claim = ordinal.and_then(|ordinal| observed.claims.get(&ordinal));
+    let answered_on = claim.filter(|_| report.is_some());
     MemberStatus {
         name: ordinal.map_or_else(|| member.name.clone(), |o| desired.identity.member(o)),
-        id: format!("{:x}", member.id),
+        id,
         role,
+        learner: member.learner,
         healthy,
+        last_seen: last_seen(before, report.is_some(), now),
+        volume: answered_on
+            .map(|claim| claim.uid.clone())
+            .or_else(|| before.and_then(|before| before.volume.clone())),
         version: report.map(|report| report.version.clone()),
         message: ordinal
             .filter(|_| !healthy)
-            .and_then(|ordinal| trouble(observed, ordinal)),
+            .map(|ordinal| observed.silence(ordinal)),
     }
+}
+
+/// Written when a member falls silent and kept until it answers again: a healthy cluster causes no
+/// writes.
+fn last_seen(before: Option<&MemberStatus>, answers: bool, now: Timestamp) -> Option<Time> {
+    if answers {
+        return None;
+    }
+    let known = before.and_then(|before| before.last_seen.clone());
+    // Seconds are what the API keeps.
+    known.or_else(|| Some(Time(Timestamp::from_second(now.as_second()).unwrap_or(now))))
 }
 
 /// A member while the membership is unknown: who it was, and whether it answers now. Nobody is
 /// healthy without a majority.
-fn last_seen(desired: &Desired, observed: &Observed, member: &MemberStatus) -> MemberStatus {
+fn without_majority(
+    desired: &Desired,
+    observed: &Observed,
+    member: &MemberStatus,
+    now: Timestamp,
+) -> MemberStatus {
     let ordinal = desired.identity.ordinal_of_name(&member.name);
     let answers = ordinal.is_some_and(|o| matches!(observed.reports.get(&o), Some(Ok(_))));
     let message = if answers {
         Some("it answers, but sees no majority".to_owned())
     } else {
-        ordinal.and_then(|ordinal| trouble(observed, ordinal))
+        ordinal.map(|ordinal| observed.silence(ordinal))
     };
     MemberStatus {
         role: MemberRole::Unknown,
         healthy: false,
+        last_seen: last_seen(Some(member), answers, now),
         message,
         ..member.clone()
     }
-}
-
-fn trouble(observed: &Observed, ordinal: u32) -> Option<String> {
-    let Some(pod) = observed.pods.get(&ordinal) else {
-        return Some("it has no pod".to_owned());
-    };
-    if pod.terminating {
-        return Some("its pod is being deleted".to_owned());
-    }
-    let silence = || match observed.reports.get(&ordinal) {
-        Some(Err(why)) => Some(why.clone()),
-        Some(Ok(_)) => None,
-        None => Some("its pod has no address yet".to_owned()),
-    };
-    pod.trouble.clone().or_else(silence)
 }
 
 fn conditions(

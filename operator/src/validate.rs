@@ -11,7 +11,7 @@ use kube::ResourceExt;
 
 use crate::{
     api::{EtcdCluster, MAX_SIZE, RetentionPolicy},
-    identity::Identity,
+    identity::{Identity, RECOVERY_ANNOTATION},
     version::{EtcdVersion, NotAVersion},
 };
 
@@ -34,6 +34,8 @@ pub struct Desired {
     pub retention: RetentionPolicy,
     /// Compute resources of each member.
     pub resources: Option<ResourceRequirements>,
+    /// The user's word to start anew from one survivor, if given.
+    pub recovery_word: Option<String>,
     /// Generation of the spec.
     pub generation: Option<i64>,
     /// Whether the cluster is being deleted.
@@ -96,6 +98,7 @@ pub fn validate(cluster: &EtcdCluster, domain: &str) -> Result<Desired, Invalid>
         storage_class: spec.storage.storage_class_name.clone(),
         retention: spec.storage.retention_policy,
         resources: spec.resources.clone(),
+        recovery_word: cluster.annotations().get(RECOVERY_ANNOTATION).cloned(),
         generation: cluster.metadata.generation,
         deleting: cluster.metadata.deletion_timestamp.is_some(),
     })

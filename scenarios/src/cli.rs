@@ -8,7 +8,10 @@ use std::{path::PathBuf, str::FromStr};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::scenario::{EtcdVersion, Span};
+use crate::{
+    kubernetes::KubeOptions,
+    scenario::{EtcdVersion, Span},
+};
 
 /// Takes scenario files through a world and says whether the operator did right.
 #[derive(Debug, Parser)]
@@ -75,6 +78,8 @@ pub enum WorldKind {
     Sim,
     /// Simulated Kubernetes in real time; pods are real etcd processes.
     Process,
+    /// A real cluster: the one that the kubeconfig names.
+    Kube,
 }
 
 impl WorldKind {
@@ -84,6 +89,7 @@ impl WorldKind {
         match self {
             Self::Sim => "sim",
             Self::Process => "process",
+            Self::Kube => "kube",
         }
     }
 }
@@ -118,6 +124,9 @@ pub struct Run {
     /// Write the trace as well: every request and state change. With several runs, the last one's.
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
+    /// The real cluster.
+    #[command(flatten)]
+    pub kube: KubeOptions,
 }
 
 /// `replay`.

@@ -12,6 +12,7 @@
 pub mod cli;
 pub mod commands;
 pub mod fuzz;
+pub mod kubernetes;
 pub mod library;
 pub mod planted;
 #[cfg(target_os = "linux")]

@@ -18,34 +18,27 @@ pub struct Entry {
     pub scenario: Scenario,
 }
 
-/// Files built into the program: name and text.
-static BUILT_IN: &[(&str, &str)] = &[
-    (
-        "api-server-frozen-while-growing",
-        include_str!("../files/api-server-frozen-while-growing.scenario"),
-    ),
-    (
-        "change-of-mind",
-        include_str!("../files/change-of-mind.scenario"),
-    ),
-    (
-        "cut-off-while-growing",
-        include_str!("../files/cut-off-while-growing.scenario"),
-    ),
-    ("node-off", include_str!("../files/node-off.scenario")),
-    (
-        "operator-killed-mid-change",
-        include_str!("../files/operator-killed-mid-change.scenario"),
-    ),
-    (
-        "pods-come-and-go",
-        include_str!("../files/pods-come-and-go.scenario"),
-    ),
-    ("time-travel", include_str!("../files/time-travel.scenario")),
-    (
-        "walk-1-3-5-3-1",
-        include_str!("../files/walk-1-3-5-3-1.scenario"),
-    ),
+/// The files of these names, each with its text.
+macro_rules! built_in {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../files/", $name, ".scenario")))),*]
+    };
+}
+
+/// Files built into the program, in order of names.
+static BUILT_IN: &[(&str, &str)] = built_in![
+    "api-server-frozen-while-growing",
+    "change-of-mind",
+    "cut-off-while-growing",
+    "five-members-start-together",
+    "node-off",
+    "operator-killed-mid-change",
+    "pods-come-and-go",
+    "three-grow-to-five",
+    "three-members-start-together",
+    "three-shrink-to-one",
+    "time-travel",
+    "walk-1-3-5-3-1",
 ];
 
 /// Why there is no such scenario.

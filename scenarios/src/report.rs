@@ -128,8 +128,8 @@ pub struct StepReport {
     /// How long it took on the wall.
     #[serde(rename = "wall_ms", serialize_with = "millis")]
     pub wall: Duration,
-    /// What the operator asked meanwhile.
-    pub calls: Calls,
+    /// What the operator asked meanwhile; `None` where nobody counts.
+    pub calls: Option<Calls>,
     /// What happened, in order.
     pub timeline: Vec<Moment>,
     /// Why it failed, when it did.

@@ -159,12 +159,12 @@ impl Access for Resident {
         self.strikes.hinder_the_operator()
     }
 
-    fn calls(&self) -> Calls {
+    fn calls(&self) -> Option<Calls> {
         let counted = self.operator.counter().calls();
-        Calls {
+        Some(Calls {
             kubernetes: counted.kubernetes,
             etcd: counted.etcd,
-        }
+        })
     }
 
     fn crashed(&self) -> Option<String> {

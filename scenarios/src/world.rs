@@ -8,7 +8,7 @@
 use std::{collections::BTreeMap, future::Future, time::Duration};
 
 use chaos::{
-    Observation,
+    Observation, Violation,
     fault::{Fault, Hit},
     history::{History, read_back::ReadBack},
     traffic::{Rates, Traffic},
@@ -78,11 +78,16 @@ pub trait World {
     /// When reading does not come to an end.
     fn read_back(&self, history: &History) -> impl Future<Output = Result<ReadBack, WorldFailed>>;
 
-    /// What the operator has asked of Kubernetes and etcd so far.
-    fn calls(&self) -> Calls;
+    /// What the operator has asked of Kubernetes and etcd so far; `None` where nobody counts.
+    fn calls(&self) -> Option<Calls>;
 
     /// Why the operator is not running any more, if so.
     fn crashed(&self) -> Option<String>;
+
+    /// Broken rules that the world noticed by itself, between two looks.
+    fn noticed(&self) -> Vec<Violation> {
+        Vec::new()
+    }
 }
 
 /// Calls by kind, for example `PATCH` or `MemberAdd`.
@@ -166,6 +171,14 @@ pub enum WorldFailed {
     /// A member of the cluster could not be asked.
     #[error("failed to ask etcd: {0}")]
     Etcd(String),
+    /// The host that the world runs on did not do it.
+    #[error("failed to run {doing}: {why}")]
+    Host {
+        /// What was run.
+        doing: String,
+        /// How it ended.
+        why: String,
+    },
     /// This world cannot do this.
     #[error("the world `{world}` cannot do this: {what}")]
     CannotDo {

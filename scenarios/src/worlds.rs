@@ -11,6 +11,7 @@ use std::{path::Path, process::ExitCode};
 use crate::process::{self, Enclosure, EtcdBinary, Side};
 use crate::{
     cli::WorldKind,
+    kubernetes::{self, KubeOptions, commands::Commands},
     planted::Plant,
     runner::{Event, Outcome},
     scenario::{EtcdVersion, Scenario},
@@ -61,6 +62,13 @@ pub enum Ground {
         /// The etcd that pods run.
         program: EtcdBinary,
     },
+    /// A real cluster.
+    Kube {
+        /// Which, and how.
+        options: KubeOptions,
+        /// What the host offers.
+        commands: Commands,
+    },
 }
 
 /// Which process goes on.
@@ -77,11 +85,24 @@ pub enum Entered {
 ///
 /// # Errors
 /// When this machine does not have it; the text says what to do.
-pub fn enter(kind: WorldKind, etcd: Option<&Path>) -> Result<Entered, CannotBegin> {
+pub fn enter(
+    kind: WorldKind,
+    etcd: Option<&Path>,
+    kube: &KubeOptions,
+) -> Result<Entered, CannotBegin> {
     match kind {
         WorldKind::Sim => Ok(Entered::Here(Ground::Sim)),
         WorldKind::Process => enter_process(etcd),
+        WorldKind::Kube => enter_kube(kube),
     }
+}
+
+fn enter_kube(options: &KubeOptions) -> Result<Entered, CannotBegin> {
+    let commands = options.commands.as_deref().map(Commands::read).transpose();
+    Ok(Entered::Here(Ground::Kube {
+        options: options.clone(),
+        commands: commands.map_err(CannotBegin)?.unwrap_or_default(),
+    }))
 }
 
 #[cfg(target_os = "linux")]
@@ -107,7 +128,7 @@ impl Ground {
     /// When the etcd here has a version that is none.
     pub fn etcd_version(&self) -> Result<Option<EtcdVersion>, CannotBegin> {
         match self {
-            Self::Sim => Ok(None),
+            Self::Sim | Self::Kube { .. } => Ok(None),
             #[cfg(target_os = "linux")]
             Self::Process { program, .. } => {
                 let version = program.version.parse();
@@ -127,6 +148,7 @@ impl Ground {
             Self::Sim => crate::sim::run(request, tell),
             #[cfg(target_os = "linux")]
             Self::Process { enclosure, program } => process::run(enclosure, program, request, tell),
+            Self::Kube { options, commands } => kubernetes::run(options, commands, request, tell),
         }
     }
 }

@@ -34,7 +34,8 @@ fn list_tells_the_story_of_each_scenario() {
 fn list_can_be_read_by_machines() {
     let document: serde_json::Value =
         serde_json::from_slice(&scenarios(&["list", "--json"]).stdout).expect("one document");
-    assert_eq!(document["scenarios"][0]["name"], "walk-1-3-5-3-1");
+    let scenarios = document["scenarios"].as_array().expect("a list");
+    assert!(scenarios.iter().any(|it| it["name"] == "walk-1-3-5-3-1"));
 }
 
 #[test]
@@ -82,6 +83,30 @@ fn an_etcd_program_is_refused_in_the_simulated_world() {
         "{}",
         stderr(&output)
     );
+}
+
+#[test]
+fn an_option_of_a_real_cluster_is_refused_elsewhere() {
+    let output = scenarios(&["run", "walk-1-3-5-3-1", "--namespace", "demo"]);
+    assert_eq!(output.status.code(), Some(64));
+    let text = stderr(&output);
+    assert!(text.contains("--namespace is for `--world kube`"), "{text}");
+}
+
+#[test]
+fn a_kubeconfig_that_is_not_there_is_named() {
+    let output = scenarios(&[
+        "run",
+        "walk-1-3-5-3-1",
+        "--world",
+        "kube",
+        "--kubeconfig",
+        "/no/such/config",
+    ]);
+    assert_eq!(output.status.code(), Some(3));
+    let text = stderr(&output);
+    assert!(text.contains("failed to find a cluster"), "{text}");
+    assert!(text.contains("/no/such/config"), "{text}");
 }
 
 #[test]

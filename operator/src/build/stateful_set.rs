@@ -18,6 +18,10 @@ use crate::{
 /// Name of the container in the pod.
 pub const CONTAINER: &str = "etcd";
 
+/// Annotation of a pod: the hash of the template that it was made from, written by the operator
+/// and so independent of how the StatefulSet controller counts revisions.
+pub const TEMPLATE_HASH: &str = "etcd.etcd.io/template-hash";
+
 /// Seconds for a member to hand leadership over and stop; it takes milliseconds when well.
 const GRACE_SECONDS: u32 = 30;
 
@@ -87,6 +91,8 @@ fn container(desired: &Desired) -> Value {
             {"name": "peer", "containerPort": PEER_PORT, "protocol": "TCP"},
             {"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"},
         ],
+        // A member that fails says why in its last lines; so they are in the pod's status.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
         "securityContext": {
             "allowPrivilegeEscalation": false,
             "readOnlyRootFilesystem": true,

@@ -13,7 +13,7 @@ use std::{
 use futures::future::join_all;
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
-    core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service},
+    core::v1::{ConfigMap, ContainerState, ContainerStatus, PersistentVolumeClaim, Pod, Service},
     policy::v1::PodDisruptionBudget,
 };
 use kube::{
@@ -21,10 +21,11 @@ use kube::{
     runtime::reflector::{ObjectRef, Store},
 };
 
-use super::{ClaimView, LiveObjects, Membership, Observed, PodView, StatefulSetView};
+use super::{ClaimView, Exit, LiveObjects, Membership, Observed, PodView, StatefulSetView};
 use crate::{
     api::EtcdCluster,
     backend::{CONNECT_TIMEOUT, Dial},
+    build::stateful_set::{CONTAINER, TEMPLATE_HASH},
     etcd::{MemberClient, MemberReport},
     identity::{CLIENT_PORT, Identity},
 };
@@ -238,7 +239,11 @@ fn pod_view(pod: &Pod) -> PodView {
     let status = pod.status.as_ref();
     let container = status
         .and_then(|status| status.container_statuses.as_ref())
-        .and_then(|statuses| statuses.iter().find(|container| container.name == "etcd"));
+        .and_then(|statuses| {
+            statuses
+                .iter()
+                .find(|container| container.name == CONTAINER)
+        });
     let state = container.and_then(|container| container.state.as_ref());
     let waiting = state
         .and_then(|state| state.waiting.as_ref())
@@ -273,13 +278,41 @@ fn pod_view(pod: &Pod) -> PodView {
         terminating: pod.metadata.deletion_timestamp.is_some(),
         running: state.is_some_and(|state| state.running.is_some()),
         trouble: unscheduled.or(waiting),
+        ready: container.is_some_and(|container| container.ready),
+        started: state
+            .and_then(|state| state.running.as_ref())
+            .and_then(|running| running.started_at.as_ref())
+            .map(|time| time.0),
+        node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
+        restarts: container.map_or(0, |container| {
+            u32::try_from(container.restart_count).unwrap_or(0)
+        }),
+        last_exit: container.and_then(last_exit),
+        template: pod.annotations().get(TEMPLATE_HASH).cloned(),
     }
+}
+
+/// A container that has ended and was not started again yet says so in its state, later in its
+/// last state.
+fn last_exit(container: &ContainerStatus) -> Option<Exit> {
+    let ended = |state: Option<&ContainerState>| state.and_then(|state| state.terminated.clone());
+    let exit = ended(container.state.as_ref()).or_else(|| ended(container.last_state.as_ref()))?;
+    Some(Exit {
+        code: exit.exit_code,
+        reason: exit.reason.unwrap_or_default(),
+        message: exit.message.unwrap_or_default(),
+        finished: exit.finished_at.map(|time| time.0),
+    })
 }
 
 fn claim_view(claim: &PersistentVolumeClaim) -> ClaimView {
     ClaimView {
         uid: claim.uid().unwrap_or_default(),
         terminating: claim.metadata.deletion_timestamp.is_some(),
+        bound: claim
+            .status
+            .as_ref()
+            .is_some_and(|status| status.phase.as_deref() == Some("Bound")),
     }
 }
 

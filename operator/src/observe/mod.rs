@@ -19,6 +19,7 @@ use k8s_openapi::api::{
 use crate::{
     api::EtcdClusterStatus,
     etcd::{Member, MemberReport},
+    last_words::LastWords,
 };
 
 pub(crate) use look::chain;
@@ -73,6 +74,31 @@ pub struct PodView {
     pub running: bool,
     /// Why it does not run, in the kubelet's or the scheduler's words.
     pub trouble: Option<String>,
+    /// Whether its readiness probe succeeds.
+    pub ready: bool,
+    /// Since when its container runs.
+    pub started: Option<Timestamp>,
+    /// The node that it was given to.
+    pub node: Option<String>,
+    /// Times its container was started again.
+    pub restarts: u32,
+    /// How its container ended the last time, if it ever did.
+    pub last_exit: Option<Exit>,
+    /// Hash of the template that it was made from, as the operator wrote it down there.
+    pub template: Option<String>,
+}
+
+/// How a container ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exit {
+    /// Its exit code.
+    pub code: i32,
+    /// The kubelet's word for it: `Error`, `Completed`, `OOMKilled`.
+    pub reason: String,
+    /// Its last words: the end of its log.
+    pub message: String,
+    /// When.
+    pub finished: Option<Timestamp>,
 }
 
 /// What matters of a volume claim.
@@ -82,6 +108,8 @@ pub struct ClaimView {
     pub uid: String,
     /// Whether it is being deleted.
     pub terminating: bool,
+    /// Whether it has a volume.
+    pub bound: bool,
 }
 
 /// What matters of the StatefulSet.
@@ -151,6 +179,33 @@ impl Observed {
             .collect();
         voters.sort_by_key(|(_, report)| Some(report.member_id) != leader);
         voters
+    }
+
+    /// Why the member with this ordinal does not answer, in words for people.
+    #[must_use]
+    pub fn silence(&self, ordinal: u32) -> String {
+        let Some(pod) = self.pods.get(&ordinal) else {
+            return "it has no pod".to_owned();
+        };
+        if pod.terminating {
+            return match &pod.node {
+                Some(node) => format!("its pod is being deleted from node {node}"),
+                None => "its pod is being deleted".to_owned(),
+            };
+        }
+        if let Some(trouble) = &pod.trouble {
+            let words = pod.last_exit.as_ref().filter(|_| !pod.running);
+            let words = words.and_then(|exit| LastWords::of(&exit.message));
+            return match words {
+                Some(words) => format!("{words}: {trouble}"),
+                None => trouble.clone(),
+            };
+        }
+        match self.reports.get(&ordinal) {
+            Some(Err(why)) => why.clone(),
+            Some(Ok(_)) => "its pod answers as another member".to_owned(),
+            None => "its pod has no address yet".to_owned(),
+        }
     }
 
     /// The leader that the members agree on: the one named in the highest term.

@@ -6,8 +6,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Action, Plan};
+use super::{Action, Plan, Removal, Restart};
 use crate::{
+    etcd::Member,
     observe::{Membership, Observed},
     validate::Desired,
 };
@@ -39,6 +40,26 @@ pub enum Finding {
     /// Writes `new` for a cluster that has an ID.
     #[error("initial-cluster-state: new is planned for a cluster that has an ID")]
     SecondBirth,
+    /// Restarts a voter that answers although another does not.
+    #[error("restarting member {ordinal}, which answers, while {silent:x} does not")]
+    RestartBesideSick {
+        /// Whose pod was to go.
+        ordinal: u32,
+        /// A voter that does not answer.
+        silent: u64,
+    },
+    /// Restarts a pod other than the one that was seen.
+    #[error("the pod of member {0} that is to be restarted is not the one that was seen")]
+    UnseenPod(u32),
+    /// Removes a member for lost data although it answers and nothing speaks against its data.
+    #[error("member {0:x} is to be removed for lost data, but it answers and has its volume")]
+    Unproven(u64),
+    /// Would start a second cluster beside one that works, or several, or one nobody asked for.
+    #[error("force-new-cluster is planned {0}")]
+    Forced(&'static str),
+    /// Changes the membership while a member runs that was started with `force-new-cluster`.
+    #[error("{0} is planned while a member runs with force-new-cluster")]
+    BesideForced(String),
     /// Deletes the volume of somebody who is still a member.
     #[error("the volume of member {0} is planned to be deleted")]
     MembersVolume(u32),
@@ -58,10 +79,14 @@ pub fn audit(desired: &Desired, observed: &Observed, plan: &Plan) -> Vec<Finding
     if bootstrapped && writes_new {
         findings.push(Finding::SecondBirth);
     }
+    findings.extend(forced(desired, observed, plan));
     match observed.membership.members() {
         None => {
-            if let Some(action) = &plan.action {
-                findings.push(Finding::Blind(action.to_string()));
+            let forcing = Restart::ForceNewCluster;
+            match &plan.action {
+                Some(Action::RestartPod { why, .. }) if *why == forcing && forces(observed) => {}
+                Some(action) => findings.push(Finding::Blind(action.to_string())),
+                None => {}
             }
         }
         Some(members) => {
@@ -73,6 +98,9 @@ pub fn audit(desired: &Desired, observed: &Observed, plan: &Plan) -> Vec<Finding
             findings.extend(pods(desired, plan, &ordinals));
             findings.extend(volume(plan, &ordinals));
             findings.extend(removal(observed, plan));
+            findings.extend(restart(desired, observed, plan));
+            findings.extend(unproven(observed, plan));
+            findings.extend(beside_forced(members, plan));
         }
     }
     findings
@@ -91,6 +119,106 @@ fn volume(plan: &Plan, ordinals: &BTreeSet<u32>) -> Option<Finding> {
         }
         _ => None,
     }
+}
+
+const FORCE: &str = "force-new-cluster: true";
+
+fn forces(observed: &Observed) -> bool {
+    let files = observed.config.iter().flat_map(|files| files.values());
+    files.into_iter().any(|file| file.contains(FORCE))
+}
+
+fn forced(desired: &Desired, observed: &Observed, plan: &Plan) -> Option<Finding> {
+    let files = plan.config.as_ref()?;
+    if !files.values().any(|file| file.contains(FORCE)) {
+        return None;
+    }
+    let voters = observed.status.members.iter().filter(|m| !m.learner);
+    let (mut all, mut lead) = (0, 0);
+    for voter in voters {
+        all += 1;
+        let id = u64::from_str_radix(&voter.id, 16).unwrap_or(0);
+        lead += usize::from(
+            observed
+                .report_of(id)
+                .is_some_and(|report| report.leader.is_some()),
+        );
+    }
+    let next = observed.status.recoveries + 1;
+    let word = observed
+        .status
+        .cluster_id
+        .as_ref()
+        .map(|id| format!("{id}/{next}"));
+    if observed.membership.members().is_some() {
+        Some(Finding::Forced("while a majority answers"))
+    } else if 2 * lead > all {
+        Some(Finding::Forced("while most members see a leader"))
+    } else if files.len() != 1 {
+        Some(Finding::Forced("for several members at once"))
+    } else if !forces(observed) && (word.is_none() || desired.recovery_word != word) {
+        Some(Finding::Forced("without the user's word"))
+    } else {
+        None
+    }
+}
+
+fn unproven(observed: &Observed, plan: &Plan) -> Option<Finding> {
+    let Some(Action::RemoveMember {
+        ordinal,
+        id,
+        why: Removal::DataLost(_),
+    }) = plan.action
+    else {
+        return None;
+    };
+    let report = observed.report_of(id)?;
+    let complains = report.errors.iter().any(|error| error.contains("CORRUPT"));
+    let going = observed
+        .claims
+        .get(&ordinal)
+        .is_some_and(|claim| claim.terminating);
+    (!complains && !going).then_some(Finding::Unproven(id))
+}
+
+fn beside_forced(members: &[Member], plan: &Plan) -> Option<Finding> {
+    let runs = members
+        .iter()
+        .any(|member| member.name.contains(".recovery-"));
+    let action = plan.action.as_ref().filter(|_| runs)?;
+    let harmless = matches!(
+        action,
+        Action::RestartPod {
+            why: Restart::RecoveryOver,
+            ..
+        }
+    );
+    (!harmless).then(|| Finding::BesideForced(action.to_string()))
+}
+
+fn restart(desired: &Desired, observed: &Observed, plan: &Plan) -> Option<Finding> {
+    let Some(Action::RestartPod { ordinal, uid, .. }) = &plan.action else {
+        return None;
+    };
+    if observed.pods.get(ordinal).map(|pod| &pod.uid) != Some(uid) {
+        return Some(Finding::UnseenPod(*ordinal));
+    }
+    let answers = |id| {
+        observed
+            .report_of(id)
+            .is_some_and(|report| report.leader.is_some())
+    };
+    let url = desired.identity.peer_url(*ordinal);
+    let voters = observed.membership.members()?.iter();
+    let (own, others): (Vec<_>, Vec<_>) = voters
+        .filter(|member| !member.learner)
+        .partition(|member| member.peer_urls.contains(&url));
+    let sound = own.iter().any(|member| answers(member.id));
+    let silent = others.iter().find(|member| !answers(member.id))?.id;
+    sound.then_some(Finding::RestartBesideSick {
+        ordinal: *ordinal,
+        silent,
+    })
 }
 
 fn removal(observed: &Observed, plan: &Plan) -> Option<Finding> {

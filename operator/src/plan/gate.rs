@@ -104,6 +104,26 @@ impl Gate {
         Self::judge(self.healthy() + 1, self.voters() + 1)
     }
 
+    /// May this voter's pod be restarted because the user changed the spec? A voter that is sick
+    /// already may always be; a healthy one only while all the others are healthy. From three
+    /// voters on that keeps quorum. Of one or two, a restart costs it for a moment, which is what
+    /// the user asked for.
+    ///
+    /// # Errors
+    /// The arithmetic that speaks against it.
+    pub fn restart(&self, id: u64) -> Result<(), Refusal> {
+        let others = self.voters() - usize::from(self.voters.contains_key(&id));
+        let sound = self.healthy() - usize::from(self.is_healthy(id));
+        if !self.is_healthy(id) || sound == others {
+            return Ok(());
+        }
+        Err(Refusal {
+            healthy: sound,
+            voters: self.voters(),
+            needed: others,
+        })
+    }
+
     fn judge(healthy: usize, voters: usize) -> Result<(), Refusal> {
         let needed = quorum(voters);
         if voters > 0 && healthy >= needed {
@@ -118,9 +138,10 @@ impl Gate {
     }
 }
 
-/// Healthy: sees the same leader as the rest, and complains of nothing.
+/// Healthy: sees the same leader as the rest, and has not found its own data to be corrupt. An
+/// alarm for lack of space is shown by every member and says nothing about any of them.
 fn healthy(report: &MemberReport, leader: Option<u64>) -> bool {
-    report.leader.is_some() && report.leader == leader && report.errors.is_empty()
+    report.leader.is_some() && report.leader == leader && !report.has_corrupt_alarm()
 }
 
 fn running_members(observed: &Observed) -> BTreeSet<u64> {
@@ -152,6 +173,14 @@ mod tests {
         assert!(gate(&[true, true, false]).removal(1).is_err());
         assert!(gate(&[true, true, false]).removal(3).is_ok());
         assert!(gate(&[true, true, true]).removal(1).is_ok());
+    }
+
+    #[test]
+    fn a_healthy_voter_is_restarted_only_while_all_others_are_healthy() {
+        assert!(gate(&[true, true, true]).restart(1).is_ok());
+        assert!(gate(&[true]).restart(1).is_ok());
+        assert!(gate(&[true, true, true, true, false]).restart(1).is_err());
+        assert!(gate(&[true, true, true, true, false]).restart(5).is_ok());
     }
 
     #[test]

@@ -110,19 +110,23 @@ fn second_learner(desired: &Desired, cluster: &Cluster<'_>, now: Timestamp) -> O
 
 /// Adds the next member when nothing else is going on.
 pub(super) fn grow(desired: &Desired, cluster: &Cluster<'_>) -> Step {
-    if cluster.voter_count() >= desired.size || cluster.learners().next().is_some() {
+    let complete = (0..desired.size).all(|ordinal| cluster.members.contains_key(&ordinal));
+    let too_many = cluster.voter_count() > desired.size;
+    if complete || too_many || cluster.learners().next().is_some() {
         return Step::Settled;
     }
     if !cluster.gate.has_quorum() {
         return Step::Wait(Waiting::MembershipUnknown {
             why: "too few voters answer".to_owned(),
             trouble: None,
+            advice: None,
         });
     }
     add(cluster)
 }
 
-/// The lowest free ordinal, once nothing is left of whoever had it before.
+/// The lowest free ordinal. Above the members nothing may be left of whoever had it before; between
+/// them the volume is on its way out and goes when the pod is restarted.
 fn add(cluster: &Cluster<'_>) -> Step {
     let ordinal = (0..)
         .find(|o| !cluster.members.contains_key(o))
@@ -136,12 +140,8 @@ fn add(cluster: &Cluster<'_>) -> Step {
     if cluster.observed.pods.contains_key(&ordinal) && ordinal > cluster.highest_ordinal() {
         return leftover("pod");
     }
-    if cluster
-        .observed
-        .claims
-        .get(&ordinal)
-        .is_some_and(|claim| claim.terminating)
-    {
+    let claim = cluster.observed.claims.get(&ordinal);
+    if ordinal > cluster.highest_ordinal() && claim.is_some_and(|claim| claim.terminating) {
         return leftover("volume");
     }
     Step::Act(Action::AddLearner { ordinal })

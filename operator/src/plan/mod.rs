@@ -8,16 +8,24 @@
 
 pub mod audit;
 mod bootstrap;
+mod damage;
 mod gate;
 mod grow;
+mod recover;
+mod replace;
 mod shrink;
 mod waiting;
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use jiff::Timestamp;
 
+pub use damage::Damage;
 pub use gate::{Gate, Refusal, quorum};
+pub use recover::{Loss, Survivor};
 pub use waiting::Waiting;
 
 use crate::{
@@ -75,6 +83,15 @@ pub enum Action {
         /// Why it goes.
         why: Removal,
     },
+    /// Delete a pod, so that the StatefulSet makes a new one.
+    RestartPod {
+        /// Its ordinal.
+        ordinal: u32,
+        /// Its UID: another pod of the same name must survive.
+        uid: String,
+        /// Why it is replaced.
+        why: Restart,
+    },
     /// Delete the volume of a member that is no more.
     DeleteClaim {
         /// Ordinal that the member had.
@@ -84,6 +101,19 @@ pub enum Action {
     },
 }
 
+/// Why a pod is replaced by a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restart {
+    /// It was made from an earlier template: the spec has changed since.
+    Outdated,
+    /// It was made for an earlier member with the same ordinal.
+    EarlierMember,
+    /// It is to start as a cluster of its own, since quorum is lost and the user has said so.
+    ForceNewCluster,
+    /// It has started as a cluster of its own and must not do so again.
+    RecoveryOver,
+}
+
 /// Why a member is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Removal {
@@ -91,6 +121,8 @@ pub enum Removal {
     ScaleDown,
     /// A learner that did not start or catch up in time; it is added anew afterwards.
     LearnerLate,
+    /// Its data is lost; it is added anew afterwards.
+    DataLost(Damage),
 }
 
 impl Action {
@@ -102,8 +134,33 @@ impl Action {
             Self::Promote { .. } => "MemberPromoted",
             Self::MoveLeader { .. } => "LeaderMoved",
             Self::RemoveMember { .. } => "MemberRemoved",
+            Self::RestartPod { why, .. } => why.reason(),
             Self::DeleteClaim { .. } => "VolumeDeleted",
         }
+    }
+}
+
+impl Restart {
+    /// A stable word for the event.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Outdated => "OutdatedPodRestarted",
+            Self::EarlierMember => "EarlierMembersPodRestarted",
+            Self::ForceNewCluster => "RecoveryStarted",
+            Self::RecoveryOver => "RecoveryFinished",
+        }
+    }
+}
+
+impl fmt::Display for Restart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Outdated => "it was made from an earlier template",
+            Self::EarlierMember => "it was made for an earlier member",
+            Self::ForceNewCluster => "it starts as a cluster of its own",
+            Self::RecoveryOver => "it has started as a cluster of its own and must not again",
+        })
     }
 }
 
@@ -129,6 +186,16 @@ impl fmt::Display for Action {
             } => {
                 write!(f, "remove learner {ordinal}, which missed its deadline")
             }
+            Self::RemoveMember {
+                ordinal,
+                why: Removal::DataLost(damage),
+                ..
+            } => {
+                write!(f, "remove member {ordinal} to add it anew: {damage}")
+            }
+            Self::RestartPod { ordinal, why, .. } => {
+                write!(f, "restart the pod of member {ordinal}: {why}")
+            }
             Self::DeleteClaim { ordinal, .. } => write!(f, "delete the volume of member {ordinal}"),
         }
     }
@@ -150,35 +217,25 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
             cluster_id,
             members,
         } => known(desired, observed, now, *cluster_id, members),
-        Membership::Unknown { why } => unknown(desired, observed, why),
-        Membership::NotAsked => unknown(desired, observed, "no member runs"),
+        Membership::Unknown { why } => unknown(desired, observed, now, why),
+        Membership::NotAsked => unknown(desired, observed, now, "no member runs"),
     }
 }
 
 /// Nobody answers for a majority: nothing is changed that could make it worse.
-fn unknown(desired: &Desired, observed: &Observed, why: &str) -> Plan {
+fn unknown(desired: &Desired, observed: &Observed, now: Timestamp, why: &str) -> Plan {
     if !bootstrap::happened(observed) {
         return bootstrap::plan(desired, observed);
     }
-    let files = observed.config.as_ref().map_or(0, BTreeMap::len);
-    let from_files = u32::try_from(files).unwrap_or(u32::MAX);
-    let live = observed.stateful_set.as_ref().map_or(0, |set| set.replicas);
-    if desired.size == 0 {
-        return Plan {
-            replicas: Some(0),
-            protected_voters: from_files,
-            waiting: (live > 0 || !observed.pods.is_empty()).then_some(Waiting::Stopping),
-            ..Plan::default()
-        };
+    if desired.size > 0 {
+        return recover::plan(desired, observed, now, why);
     }
+    let files = observed.config.as_ref().map_or(0, BTreeMap::len);
+    let live = observed.stateful_set.as_ref().map_or(0, |set| set.replicas);
     Plan {
-        // Back from size 0, or the StatefulSet was deleted: as many pods as have a configuration.
-        replicas: (observed.config.is_some() && live < from_files).then_some(from_files),
-        protected_voters: from_files,
-        waiting: Some(Waiting::MembershipUnknown {
-            why: why.to_owned(),
-            trouble: first_trouble(desired, observed),
-        }),
+        replicas: Some(0),
+        protected_voters: u32::try_from(files).unwrap_or(u32::MAX),
+        waiting: (live > 0 || !observed.pods.is_empty()).then_some(Waiting::Stopping),
         ..Plan::default()
     }
 }
@@ -199,13 +256,18 @@ fn known(
         });
     }
     let Some(cluster) = Cluster::of(desired, observed, members) else {
-        return Plan::wait(Waiting::ForeignMember {
-            peer_urls: foreign_urls(desired, members),
-        });
+        return foreign_member(desired, observed, members);
     };
+    if let Some(waiting) = recover::uncounted(&cluster) {
+        return Plan::wait(waiting);
+    }
     if desired.size == 0 {
         return Plan {
-            config: Some(member_config::files(desired, &cluster.ids())),
+            config: Some(member_config::files(
+                desired,
+                &cluster.ids(),
+                &cluster.started(),
+            )),
             replicas: Some(0),
             protected_voters: cluster.voter_count(),
             waiting: Some(Waiting::Stopping),
@@ -213,7 +275,11 @@ fn known(
         };
     }
     let mut plan = Plan {
-        config: Some(member_config::files(desired, &cluster.ids())),
+        config: Some(member_config::files(
+            desired,
+            &cluster.ids(),
+            &cluster.started(),
+        )),
         replicas: Some(cluster.highest_ordinal() + 1),
         protected_voters: cluster.voter_count().max(desired.size),
         ..Plan::default()
@@ -226,10 +292,17 @@ fn known(
     plan
 }
 
-/// The order of work: what was begun comes first, then growth, then shrinking, then cleaning up.
+/// The order of work: what was begun comes first, then repair and cleaning up, then growth, then
+/// shrinking.
 fn next_step(desired: &Desired, cluster: &Cluster<'_>, now: Timestamp) -> Step {
-    let steps: [&dyn Fn() -> Step; 4] = [
+    match recover::finish(cluster, now) {
+        Step::Settled => {}
+        under_way => return under_way,
+    }
+    let steps: [&dyn Fn() -> Step; 6] = [
+        &|| replace::refresh_pods(cluster, now),
         &|| grow::settle_learners(desired, cluster, now),
+        &|| replace::replace(cluster, now),
         &|| shrink::clean_up(cluster),
         &|| grow::grow(desired, cluster),
         &|| shrink::shrink(desired, cluster),
@@ -297,6 +370,11 @@ impl<'a> Cluster<'a> {
             .collect()
     }
 
+    fn started(&self) -> BTreeSet<u32> {
+        let started = self.members.iter().filter(|(_, member)| member.started());
+        started.map(|(ordinal, _)| *ordinal).collect()
+    }
+
     fn voters(&self) -> impl Iterator<Item = (u32, &'a Member)> + '_ {
         self.members
             .iter()
@@ -335,24 +413,32 @@ impl<'a> Cluster<'a> {
     }
 
     fn why_unhealthy(&self, id: u64) -> String {
-        let ordinal = self
-            .members
-            .iter()
-            .find(|(_, m)| m.id == id)
-            .map(|(ordinal, _)| *ordinal);
-        let pod = ordinal.and_then(|ordinal| self.observed.pods.get(&ordinal));
-        let report = ordinal.and_then(|ordinal| self.observed.reports.get(&ordinal));
-        match (pod, report) {
-            (None, _) => "it has no pod".to_owned(),
-            (Some(pod), _) if pod.terminating => "its pod is being deleted".to_owned(),
-            (Some(pod), _) if pod.trouble.is_some() => pod.trouble.clone().unwrap_or_default(),
-            (_, Some(Err(why))) => why.clone(),
-            (_, Some(Ok(report))) => match report.errors.first() {
-                Some(error) => error.clone(),
-                None => "it does not see the leader that the others see".to_owned(),
-            },
-            (_, None) => "its pod has no address yet".to_owned(),
+        let found = self.members.iter().find(|(_, member)| member.id == id);
+        match (self.observed.report_of(id), found) {
+            (Some(report), _) if report.has_corrupt_alarm() => {
+                "it found its data to differ from the others'".to_owned()
+            }
+            (Some(_), _) => "it does not see the leader that the others see".to_owned(),
+            (None, Some((ordinal, _))) => self.observed.silence(*ordinal),
+            (None, None) => "it is not in the membership".to_owned(),
         }
+    }
+}
+
+/// The membership is left alone, but what the members have keeps being looked after.
+fn foreign_member(desired: &Desired, observed: &Observed, members: &[Member]) -> Plan {
+    let ours = members
+        .iter()
+        .filter_map(|member| desired.identity.ordinal_of_member(&member.peer_urls));
+    let live = observed.stateful_set.as_ref().map_or(0, |set| set.replicas);
+    let pods = ours.max().map_or(0, |highest| highest + 1).max(live);
+    Plan {
+        replicas: (desired.size > 0).then_some(pods),
+        protected_voters: u32::try_from(members.len()).unwrap_or(u32::MAX),
+        waiting: Some(Waiting::ForeignMember {
+            peer_urls: foreign_urls(desired, members),
+        }),
+        ..Plan::default()
     }
 }
 

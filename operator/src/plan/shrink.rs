@@ -29,17 +29,19 @@ pub(super) fn shrink(desired: &Desired, cluster: &Cluster<'_>) -> Step {
             why: Removal::ScaleDown,
         });
     }
-    match heir(cluster, victim.id) {
-        Some((to, id)) => Step::Act(Action::MoveLeader {
-            from: ordinal,
-            to,
-            id,
-        }),
+    match hand_over(cluster, ordinal, victim.id) {
+        Some(handover) => Step::Act(handover),
         None => Step::Wait(Waiting::VoterUnhealthy {
             member: name,
             why: "it leads, and no other voter is healthy enough to take over".to_owned(),
         }),
     }
+}
+
+/// Leadership for the best of the other voters, if any of them is healthy.
+pub(super) fn hand_over(cluster: &Cluster<'_>, from: u32, leaving: u64) -> Option<Action> {
+    let (to, id) = heir(cluster, leaving)?;
+    Some(Action::MoveLeader { from, to, id })
 }
 
 /// The healthy voter that has applied most; the lowest ordinal among equals, since it stays.
@@ -57,13 +59,15 @@ fn heir(cluster: &Cluster<'_>, leaving: u64) -> Option<(u32, u64)> {
         .map(|(ordinal, member)| (ordinal, member.id))
 }
 
-/// Volumes of members that are no more, once their pods are on the way out.
+/// Volumes of members that are no more. Above the members the pod goes first, by itself. Between
+/// them the StatefulSet keeps a pod, which lets go of the volume when the next member is added.
 pub(super) fn clean_up(cluster: &Cluster<'_>) -> Step {
+    let highest = cluster.highest_ordinal();
     let stale = cluster.observed.claims.iter().find(|(ordinal, claim)| {
         let pod = cluster.observed.pods.get(ordinal);
         !cluster.members.contains_key(ordinal)
             && !claim.terminating
-            && pod.is_none_or(|pod| pod.terminating)
+            && (**ordinal < highest || pod.is_none_or(|pod| pod.terminating))
     });
     match stale {
         Some((ordinal, claim)) => Step::Act(Action::DeleteClaim {

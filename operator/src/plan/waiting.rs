@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use super::Refusal;
+use super::{Loss, Refusal};
 
 /// What stands in the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,22 @@ pub enum Waiting {
         /// In etcd's words.
         why: String,
         /// What holds one of the pods up.
+        trouble: Option<String>,
+        /// What the user can do, once it has lasted.
+        advice: Option<String>,
+    },
+    /// No majority will ever answer again.
+    QuorumLost {
+        /// What is lost and what survives.
+        loss: Loss,
+        /// What the user can do.
+        advice: String,
+    },
+    /// The cluster is being started anew from one survivor.
+    Recovering {
+        /// The survivor.
+        member: String,
+        /// What holds its pod up.
         trouble: Option<String>,
     },
     /// A learner's pod is starting.
@@ -90,6 +106,8 @@ impl Waiting {
         match self {
             Self::FirstMembers { .. } => "FirstMembersStarting",
             Self::MembershipUnknown { .. } => "MembershipUnknown",
+            Self::QuorumLost { .. } => "QuorumLost",
+            Self::Recovering { .. } => "Recovering",
             Self::LearnerStarting { .. } => "LearnerStarting",
             Self::LearnerBehind { .. } => "LearnerBehind",
             Self::QuorumAtRisk { .. } => "QuorumAtRisk",
@@ -108,6 +126,8 @@ impl Waiting {
         matches!(
             self,
             Self::MembershipUnknown { .. }
+                | Self::QuorumLost { .. }
+                | Self::Recovering { .. }
                 | Self::QuorumAtRisk { .. }
                 | Self::VoterUnhealthy { .. }
                 | Self::ForeignMember { .. }
@@ -132,11 +152,25 @@ impl fmt::Display for Waiting {
                 write!(f, "{answering} of the first {wanted} members answer")?;
                 because(f, trouble)
             }
-            Self::MembershipUnknown { why, trouble } => {
+            Self::MembershipUnknown {
+                why,
+                trouble,
+                advice,
+            } => {
                 write!(
                     f,
                     "no majority of members answers, nothing is changed until one does: {why}"
                 )?;
+                because(f, trouble)?;
+                advice
+                    .as_ref()
+                    .map_or(Ok(()), |advice| write!(f, "; {advice}"))
+            }
+            Self::QuorumLost { loss, advice } => {
+                write!(f, "quorum is lost for good: {loss}; {advice}")
+            }
+            Self::Recovering { member, trouble } => {
+                write!(f, "starting anew from {member} alone, on the user's word")?;
                 because(f, trouble)
             }
             Self::LearnerStarting { member, trouble } => {

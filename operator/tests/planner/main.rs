@@ -1,6 +1,8 @@
 //! Planner cases: a cluster sketched in a few lines, and the plan in one.
 
 mod properties;
+mod recovery;
+mod repair;
 mod sketch;
 
 use operator::plan::{audit::audit, plan};
@@ -208,7 +210,7 @@ fn an_unknown_membership_is_left_alone() {
          demo-1 voter down
          demo-2 voter
          membership unknown",
-        "as they are pods, config as is, nothing to do; waits: MembershipUnknown",
+        "3 pods, 3 configs, nothing to do; waits: MembershipUnknown",
     );
 }
 
@@ -218,7 +220,7 @@ fn a_deleted_stateful_set_comes_back_with_as_many_pods_as_have_a_configuration()
     observed.config = Some(files(&desired, &[0, 1, 2]));
     assert_eq!(
         print(&plan(&desired, &observed, NOW)),
-        "3 pods, config as is, nothing to do; waits: MembershipUnknown"
+        "3 pods, 3 configs, nothing to do; waits: MembershipUnknown"
     );
 }
 

@@ -4,7 +4,7 @@ use operator::{
     etcd::{Member, MemberReport},
     observe::{ClaimView, Membership, Observed, PodView, StatefulSetView},
     plan::{
-        Action, Plan, Removal,
+        Action, Plan, Removal, Restart,
         audit::{Finding, audit},
         plan,
     },
@@ -90,6 +90,11 @@ fn build(shape: &Shape) -> (Desired, Observed) {
                     String::new()
                 },
                 peer_urls: vec![desired.identity.peer_url(ordinal)],
+                client_urls: if slot.started {
+                    vec![desired.identity.client_url(ordinal)]
+                } else {
+                    Vec::new()
+                },
                 learner: slot.learner,
             });
         }
@@ -121,7 +126,7 @@ fn build(shape: &Shape) -> (Desired, Observed) {
         if slot.claim {
             let claim = ClaimView {
                 uid: format!("claim-{ordinal}"),
-                terminating: false,
+                ..ClaimView::default()
             };
             observed.claims.insert(ordinal, claim);
         }
@@ -242,4 +247,21 @@ fn every_rule_of_the_audit_fires() {
         },
     );
     assert_eq!(volume, [Finding::MembersVolume(1)]);
+
+    let restart = |uid: &str| Plan {
+        action: Some(Action::RestartPod {
+            ordinal: 0,
+            uid: uid.into(),
+            why: Restart::Outdated,
+        }),
+        ..Plan::default()
+    };
+    assert_eq!(found(&known, restart("other")), [Finding::UnseenPod(0)]);
+    assert_eq!(
+        found(&known, restart("p")),
+        [Finding::RestartBesideSick {
+            ordinal: 0,
+            silent: 0x11
+        }]
+    );
 }

@@ -7,22 +7,35 @@
 //! demo-0 leader             a voter that leads and is healthy
 //! demo-0 leader busy        the same, a million entries ahead of everybody
 //! demo-1 voter              a healthy voter
-//! demo-2 voter down         a voter whose pod does not answer
+//! demo-2 voter down         a voter whose pod does not answer; `silent 90s` since a while
+//! demo-2 voter down says no-data   what it said last (a file of `tests/last_words`)
+//! demo-2 voter down pending no-node  its pod waits for a node that is no more (`away`: for one that
+//!                           is merely away)
+//! demo-2 voter down crashes 6   its container was started again six times
+//! demo-1 voter corrupt      it raised the CORRUPT alarm
+//! demo-0 voter alone term 3 index 42   it answers, but sees no leader
+//! demo-0 leader recovery-1  it runs with force-new-cluster
 //! demo-3 learner started    a learner that runs and is in sync
 //! demo-4 learner            a learner that has not started
-//! claim 2                   a volume is left of ordinal 2 (`gone`: being deleted)
+//! claim 2                   a volume is left of ordinal 2 (`gone`: being deleted; `other`: not the
+//!                           one on which the member last answered); members have one anyway
+//! word c/1                  the user's word to start anew from one survivor
+//! recovered 1               recoveries so far
+//! unavailable 90s           nobody has answered for a majority since
 //! pod 3                     a pod without a member (`terminating`)
 //! membership unknown        nobody answers for a majority
 //! ```
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use operator::{
+    api::MemberStatus,
     build::member_config,
     etcd::{Member, MemberReport},
     identity::Identity,
-    observe::{ClaimView, Membership, Observed, PodView, StatefulSetView},
+    observe::{ClaimView, Exit, Membership, Observed, PodView, StatefulSetView},
     plan::Plan,
     validate::Desired,
 };
@@ -53,12 +66,28 @@ pub fn read(text: &str) -> (Desired, Observed) {
             ["membership", "unknown"] => unknown = true,
             ["claim", ordinal, rest @ ..] => {
                 let claim = ClaimView {
-                    uid: "u".into(),
+                    uid: if rest.contains(&"other") { "v" } else { "u" }.into(),
                     terminating: rest.contains(&"gone"),
+                    bound: true,
                 };
                 observed
                     .claims
                     .insert(ordinal.parse().expect("an ordinal"), claim);
+            }
+            ["word", word] => desired.recovery_word = Some((*word).to_owned()),
+            ["recovered", count] => {
+                observed.status.recoveries = count.parse().expect("a count");
+            }
+            ["unavailable", since] => {
+                let condition = Condition {
+                    type_: "Available".into(),
+                    status: "False".into(),
+                    reason: "QuorumLost".into(),
+                    message: String::new(),
+                    last_transition_time: Time(ago(since)),
+                    observed_generation: None,
+                };
+                observed.status.conditions.push(condition);
             }
             ["pod", ordinal, rest @ ..] => {
                 let terminating = rest.contains(&"terminating");
@@ -91,6 +120,9 @@ pub fn read(text: &str) -> (Desired, Observed) {
             }
             _ => panic!("not a sketch: {line}"),
         }
+    }
+    if observed.status.cluster_id.is_none() {
+        observed.status.members.clear();
     }
     observed.membership = if unknown {
         Membership::Unknown {
@@ -125,37 +157,55 @@ fn add_member(
     let id = member_id(name);
     members.push(Member {
         id,
-        name: if started {
+        name: if let Some(recovery) = rest.iter().find(|word| word.starts_with("recovery-")) {
+            format!("{name}.{recovery}")
+        } else if started {
             name.to_owned()
         } else {
             String::new()
         },
         peer_urls: vec![desired.identity.peer_url(ordinal)],
+        client_urls: if started {
+            vec![desired.identity.client_url(ordinal)]
+        } else {
+            Vec::new()
+        },
         learner,
     });
-    let old = rest.contains(&"old");
-    let created = NOW - jiff::SignedDuration::from_secs(if old { 600 } else { 2 });
-    observed.pods.insert(
-        ordinal,
-        PodView {
-            created: Some(created),
-            ..pod()
-        },
-    );
+    let pod = member_pod(rest, started);
+    observed.pods.insert(ordinal, pod);
+    observed.status.members.push(MemberStatus {
+        name: name.to_owned(),
+        id: format!("{id:x}"),
+        learner,
+        last_seen: after(rest, "silent").map(|since| Time(ago(since))),
+        volume: started.then(|| "u".to_owned()),
+        ..MemberStatus::default()
+    });
+    observed.claims.entry(ordinal).or_insert_with(|| ClaimView {
+        uid: "u".into(),
+        terminating: false,
+        bound: true,
+    });
+    let number = |key, default| after(rest, key).map_or(default, |n| n.parse().expect("a number"));
     let answer = if rest.contains(&"down") || !started {
         Err("connection refused".to_owned())
     } else {
         Ok(MemberReport {
             member_id: id,
             cluster_id: 0xc,
-            leader,
-            term: 2,
-            raft_index: 100,
+            leader: leader.filter(|_| !rest.contains(&"alone")),
+            term: number("term", 2),
+            raft_index: number("index", 100),
             applied_index: 100,
             learner,
             version: desired.version.to_string(),
             db_size: 20480,
-            errors: Vec::new(),
+            errors: rest
+                .contains(&"corrupt")
+                .then(|| format!("memberID:{id} alarm:CORRUPT "))
+                .into_iter()
+                .collect(),
         })
     };
     observed.reports.insert(ordinal, answer);
@@ -168,6 +218,52 @@ fn add_member(
             100
         };
     }
+}
+
+fn member_pod(rest: &[&str], started: bool) -> PodView {
+    let old = rest.contains(&"old") || after(rest, "silent").is_some();
+    let created = NOW - SignedDuration::from_secs(if old { 600 } else { 2 });
+    let words = after(rest, "says").map(|words| {
+        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/last_words");
+        std::fs::read_to_string(format!("{directory}/{words}-3.5.21.txt")).expect("last words")
+    });
+    let crashes = after(rest, "crashes").map(|count| count.parse().expect("a count"));
+    let trouble = match after(rest, "pending") {
+        Some("no-node") => Some(
+            "Unschedulable: 0/2 nodes are available: 2 node(s) had volume node affinity conflict.",
+        ),
+        Some(_) => Some(
+            "Unschedulable: 0/3 nodes are available: 1 node(s) had untolerated taint {node.kubernetes.io/unreachable: }, 2 node(s) had volume node affinity conflict.",
+        ),
+        None if words.is_some() || crashes.is_some() => Some("CrashLoopBackOff: back-off"),
+        None => None,
+    };
+    PodView {
+        created: Some(created),
+        started: (started && trouble.is_none()).then_some(created),
+        running: trouble.is_none(),
+        trouble: trouble.map(str::to_owned),
+        restarts: crashes.unwrap_or(0),
+        last_exit: (words.is_some() || crashes.is_some()).then(|| Exit {
+            code: 1,
+            reason: "Error".into(),
+            message: words.unwrap_or_default(),
+            finished: None,
+        }),
+        ..pod()
+    }
+}
+
+/// The word after a key.
+fn after<'a>(words: &[&'a str], key: &str) -> Option<&'a str> {
+    let at = words.iter().position(|word| *word == key)?;
+    words.get(at + 1).copied()
+}
+
+/// `90s` before now.
+fn ago(text: &str) -> Timestamp {
+    let seconds = text.trim_end_matches('s').parse().expect("seconds");
+    NOW - SignedDuration::from_secs(seconds)
 }
 
 fn member_id(name: &str) -> u64 {
@@ -204,6 +300,7 @@ pub fn desired() -> Desired {
         storage_class: None,
         retention: operator::api::RetentionPolicy::Retain,
         resources: None,
+        recovery_word: None,
         generation: Some(1),
         deleting: false,
     }
@@ -218,15 +315,18 @@ pub fn print(plan: &Plan) -> String {
         .config
         .as_ref()
         .map_or("config as is".to_owned(), |files| {
-            let new = files
+            let any = |is: fn(&str) -> bool| files.values().any(|file| is(file));
+            let kind = if any(member_config::forces_new_cluster) {
+                " forced"
+            } else if !files
                 .values()
-                .filter(|file| !member_config::joins_existing(file))
-                .count();
-            format!(
-                "{} configs{}",
-                files.len(),
-                if new > 0 { " new" } else { "" }
-            )
+                .all(|file| member_config::joins_existing(file))
+            {
+                " new"
+            } else {
+                ""
+            };
+            format!("{} configs{kind}", files.len())
         });
     let action = plan
         .action
@@ -244,5 +344,5 @@ pub fn files(desired: &Desired, ordinals: &[u32]) -> BTreeMap<String, String> {
         .iter()
         .map(|o| (*o, u64::from(*o) + 0x10))
         .collect();
-    member_config::files(desired, &ids)
+    member_config::files(desired, &ids, &ordinals.iter().copied().collect())
 }

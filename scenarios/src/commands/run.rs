@@ -56,7 +56,7 @@ pub(super) fn reports(options: &Run) -> Result<Vec<Report>, CommandFailed> {
         .collect();
     let entries = found.map_err(|error| CommandFailed::BadInput(error.to_string()))?;
     check(options)?;
-    let ground = match worlds::enter(options.world, options.etcd.as_deref()) {
+    let ground = match worlds::enter(options.world, options.etcd.as_deref(), &options.kube) {
         Ok(Entered::Here(ground)) => ground,
         Ok(Entered::Elsewhere(code)) => return Err(CommandFailed::EndedElsewhere(code)),
         Err(error) => return Err(CommandFailed::Cannot(error.to_string())),
@@ -78,12 +78,21 @@ pub(super) fn reports(options: &Run) -> Result<Vec<Report>, CommandFailed> {
 /// What options do not go together.
 fn check(options: &Run) -> Result<(), CommandFailed> {
     let process = options.world == WorldKind::Process;
+    let kube = options.world == WorldKind::Kube;
     let text = if options.etcd.is_some() && !process {
-        "--etcd is the program that `--world process` runs; for `--world sim` say --etcd-version"
+        "--etcd is the program that `--world process` runs; for other worlds say --etcd-version"
     } else if options.etcd_version.is_some() && process {
-        "--etcd-version is for `--world sim`; `--world process` runs the etcd that --etcd names"
+        "--etcd-version is for other worlds; `--world process` runs the etcd that --etcd names"
     } else if process && (options.seeds > 1 || options.scenarios.len() > 1) {
         "`--world process` runs one scenario at a time, once: real time is not told by a seed"
+    } else if kube && options.trace.is_some() {
+        "`--world kube` keeps no trace: the requests of a real cluster are not seen from outside"
+    } else if !kube && !options.kube.words().is_empty() {
+        let words = options.kube.words();
+        return Err(CommandFailed::BadInput(format!(
+            "error: {} is for `--world kube`",
+            words[0]
+        )));
     } else {
         return Ok(());
     };
@@ -169,6 +178,7 @@ fn subject(options: &Run, entry: &Entry, seed: u64, etcd_version: &str) -> Subje
     if let Some(path) = &options.etcd {
         option("--etcd", path.display().to_string());
     }
+    words.extend(options.kube.words());
     Subject {
         scenario: entry.name.clone(),
         world: options.world.name().to_owned(),

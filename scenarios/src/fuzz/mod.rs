@@ -82,7 +82,7 @@ pub fn attempt_with(scenario: &Scenario, seed: u64, planted: Option<&'static Pla
     };
     let mut tell = |event| {
         if let Event::Ended(step) = event {
-            writes += step.calls.writes();
+            writes += step.calls.map_or(0, |calls| calls.writes());
         }
     };
     let ran = catch_unwind(AssertUnwindSafe(|| sim::run(&request, &mut tell)));

@@ -134,7 +134,10 @@ impl<W: World> Run<'_, W> {
                 began,
                 took: self.world.elapsed() - began,
                 wall: Duration::ZERO,
-                calls: self.world.calls().since(&calls),
+                calls: self
+                    .world
+                    .calls()
+                    .map(|now| now.since(&calls.unwrap_or_default())),
                 timeline: std::mem::take(&mut self.timeline),
                 failed: result.as_ref().err().map(|stopped| stopped.reason.clone()),
             };
@@ -241,6 +244,7 @@ impl<W: World> Run<'_, W> {
 
     fn violations(&self) -> Vec<Violation> {
         let mut all = self.watch.violations().to_vec();
+        all.extend(self.world.noticed());
         all.extend(self.settled_history.iter().cloned());
         all.extend(self.history().check());
         all

@@ -76,11 +76,11 @@ fn further(mut best: Mismatch, other: Mismatch) -> Mismatch {
 
 /// How many words from the first on fit the sentence.
 #[must_use]
-pub fn fits_up_to(words: &[Word], sentence: &Sentence) -> usize {
+pub fn fits_up_to(words: &[Word], sentence: &'static Sentence) -> usize {
     fit(words, sentence).map_or_else(|mismatch| mismatch.at, |_| words.len())
 }
 
-fn fit(words: &[Word], sentence: &Sentence) -> Result<Vec<Value>, Mismatch> {
+fn fit(words: &[Word], sentence: &'static Sentence) -> Result<Vec<Value>, Mismatch> {
     let mut values = Vec::new();
     let mut at = 0;
     for part in sentence.form.split(' ') {

@@ -39,8 +39,10 @@ fn changes(calls: &BTreeMap<String, u64>) -> u64 {
         .sum()
 }
 
-fn counted(calls: &BTreeMap<String, u64>) -> String {
-    format!("{} ({})", calls.values().sum::<u64>(), changes(calls))
+fn counted(calls: Option<&BTreeMap<String, u64>>) -> String {
+    calls.map_or("not counted".to_owned(), |calls| {
+        format!("{} ({})", calls.values().sum::<u64>(), changes(calls))
+    })
 }
 
 /// The table, one line each, with a line of sums.
@@ -58,17 +60,16 @@ pub fn table(world: &str, steps: &[StepReport]) -> Vec<String> {
     rows.extend(
         steps
             .iter()
-            .map(|step| row(&step.title, step.took, step.wall, &step.calls)),
+            .map(|step| row(&step.title, step.took, step.wall, step.calls.as_ref())),
     );
     let sum = |time: fn(&StepReport) -> Duration| steps.iter().map(time).sum();
-    let calls = steps
-        .iter()
-        .fold(Calls::default(), |sum, step| add(sum, &step.calls));
+    let counted = steps.iter().filter_map(|step| step.calls.as_ref());
+    let calls = counted.fold(None, |sum, calls| Some(add(sum.unwrap_or_default(), calls)));
     rows.push(row(
         "all",
         sum(|step| step.took),
         sum(|step| step.wall),
-        &calls,
+        calls.as_ref(),
     ));
     let mut widths = [0; 5];
     for row in &rows {
@@ -79,8 +80,9 @@ pub fn table(world: &str, steps: &[StepReport]) -> Vec<String> {
     rows.iter().map(|row| line(row, &widths)).collect()
 }
 
-fn row(title: &str, took: Duration, wall: Duration, calls: &Calls) -> [String; 5] {
-    let (kubernetes, etcd) = (counted(&calls.kubernetes), counted(&calls.etcd));
+fn row(title: &str, took: Duration, wall: Duration, calls: Option<&Calls>) -> [String; 5] {
+    let kubernetes = counted(calls.map(|calls| &calls.kubernetes));
+    let etcd = counted(calls.map(|calls| &calls.etcd));
     [
         title.to_owned(),
         seconds(took),
@@ -124,7 +126,7 @@ mod tests {
             began: Duration::ZERO,
             took: Duration::from_millis(millis),
             wall: Duration::from_millis(12),
-            calls,
+            calls: Some(calls),
             timeline: Vec::new(),
             failed: None,
         }
@@ -143,5 +145,17 @@ mod tests {
             "  all           12.27 s   24 ms               21 (4)                  8 (2)",
         ];
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn what_nobody_counted_is_not_shown_as_none() {
+        let mut step = step("create", 2400, 10, 0);
+        step.calls = None;
+        let shown = table("kube", &[step]);
+        assert!(
+            shown[1].ends_with("not counted            not counted"),
+            "{shown:?}"
+        );
+        assert!(shown[2].contains("not counted"), "{shown:?}");
     }
 }

@@ -81,9 +81,15 @@ pub(super) async fn everything(kube: &Client, namespace: &str) -> Result<Vec<Obj
             Ok(found) => found,
             // A kind that the API server does not serve has no objects.
             Err(Error::Api(status)) if status.code == 404 => continue,
+            // Not every user may see what is in no namespace.
+            Err(Error::Api(status)) if status.code == 403 && !namespaced => continue,
             Err(error) => return Err(failed(&format!("list {plural}"), error)),
         };
-        objects.extend(found.items.into_iter().map(|object| {
+        let ours = found.items.into_iter().filter(|object| {
+            // Volumes are in no namespace; a claim of ours makes one ours.
+            namespaced || object.data["spec"]["claimRef"]["namespace"] == namespace
+        });
+        objects.extend(ours.map(|object| {
             let name = object.metadata.name.unwrap_or_default();
             let uid = object.metadata.uid.unwrap_or_default();
             Object {

@@ -8,8 +8,8 @@
 mod breaking;
 mod kinds;
 mod members;
-mod pods;
-mod resource;
+pub(crate) mod pods;
+pub(crate) mod resource;
 mod storm;
 
 use std::{
@@ -19,7 +19,7 @@ use std::{
 };
 
 use chaos::{
-    Observation,
+    Observation, Violation,
     fault::{Fault, Hit, NodeTrouble, PodFault, Surrounding},
     history::{History, read_back},
     traffic::{Door, Rates, Traffic},
@@ -33,6 +33,8 @@ use crate::{
 };
 use members::Members;
 use storm::Storm;
+
+pub(crate) use resource::{api as cluster_api, chain, failed};
 
 /// How a user's machine reaches things in some world.
 pub trait Access: Send + Sync {
@@ -71,17 +73,24 @@ pub trait Access: Send + Sync {
         false
     }
 
-    /// What the operator has asked so far.
-    fn calls(&self) -> Calls;
+    /// What the operator has asked so far; `None` where nobody counts.
+    fn calls(&self) -> Option<Calls>;
 
     /// Why the operator is not running any more, if so.
     fn crashed(&self) -> Option<String>;
+
+    /// Broken rules that this machine noticed by itself, between the user's looks.
+    fn noticed(&self) -> Vec<Violation> {
+        Vec::new()
+    }
 }
 
 /// A user in a world.
 pub struct User {
     access: Arc<dyn Access>,
     namespace: String,
+    /// Image of etcd, when it is not the default.
+    image: Option<String>,
     /// What was there before the first action.
     before: BTreeSet<String>,
     members: Members,
@@ -99,6 +108,7 @@ impl User {
         let found = kinds::everything(&access.kube(), namespace).await?;
         Ok(Self {
             namespace: namespace.to_owned(),
+            image: None,
             before: found.into_iter().map(|object| object.identity).collect(),
             members: Members::default(),
             storm: Mutex::default(),
@@ -108,6 +118,12 @@ impl User {
             }),
             access,
         })
+    }
+
+    /// A user who wants another image of etcd than the default, named without its tag.
+    #[must_use]
+    pub fn with_image(self, image: Option<String>) -> Self {
+        Self { image, ..self }
     }
 }
 
@@ -123,7 +139,10 @@ impl World for User {
     async fn act(&self, cluster: &Cluster, action: Action) -> Result<(), WorldFailed> {
         let kube = self.access.kube();
         match action {
-            Action::Create => resource::create(kube, &self.namespace, cluster).await,
+            Action::Create => {
+                let image = self.image.as_deref();
+                resource::create(kube, &self.namespace, cluster, image).await
+            }
             Action::Scale(size) => {
                 resource::scale(kube, &self.namespace, &cluster.name, size).await
             }
@@ -223,12 +242,16 @@ impl World for User {
         result.map_err(|unreadable| WorldFailed::Etcd(unreadable.to_string()))
     }
 
-    fn calls(&self) -> Calls {
+    fn calls(&self) -> Option<Calls> {
         self.access.calls()
     }
 
     fn crashed(&self) -> Option<String> {
         self.access.crashed()
+    }
+
+    fn noticed(&self) -> Vec<Violation> {
+        self.access.noticed()
     }
 }
 

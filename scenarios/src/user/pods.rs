@@ -13,9 +13,9 @@ use super::resource::failed;
 use crate::world::WorldFailed;
 
 /// A pod and the address to ask its member at.
-pub(super) type Addressed = (Pod, Option<String>);
+pub(crate) type Addressed = (Pod, Option<String>);
 
-pub(super) async fn read(
+pub(crate) async fn read(
     kube: Client,
     namespace: &str,
     cluster: &str,

@@ -18,7 +18,8 @@ use crate::{
     world::WorldFailed,
 };
 
-fn api(kube: Client, namespace: &str) -> Api<DynamicObject> {
+/// The EtcdClusters of a namespace.
+pub(crate) fn api(kube: Client, namespace: &str) -> Api<DynamicObject> {
     let kind = GroupVersionKind::gvk("etcd.etcd.io", "v1alpha1", "EtcdCluster");
     let resource = ApiResource::from_gvk_with_plural(&kind, "etcdclusters");
     Api::namespaced_with(kube, namespace, &resource)
@@ -28,12 +29,13 @@ pub(super) async fn create(
     kube: Client,
     namespace: &str,
     cluster: &Cluster,
+    image: Option<&str>,
 ) -> Result<(), WorldFailed> {
     let retention = match cluster.volumes {
         Volumes::Kept => "Retain",
         Volumes::Deleted => "Delete",
     };
-    let resource: DynamicObject = serde_json::from_value(json!({
+    let mut resource = json!({
         "apiVersion": "etcd.etcd.io/v1alpha1",
         "kind": "EtcdCluster",
         "metadata": {"name": cluster.name, "namespace": namespace},
@@ -42,8 +44,12 @@ pub(super) async fn create(
             "version": cluster.version.to_string(),
             "storage": {"retentionPolicy": retention},
         },
-    }))
-    .map_err(|error| failed("write the EtcdCluster", error))?;
+    });
+    if let Some(image) = image {
+        resource["spec"]["image"] = json!(image);
+    }
+    let resource: DynamicObject =
+        serde_json::from_value(resource).map_err(|error| failed("write the EtcdCluster", error))?;
     let created = api(kube, namespace)
         .create(&PostParams::default(), &resource)
         .await;
@@ -77,9 +83,9 @@ pub(super) async fn delete(kube: Client, namespace: &str, name: &str) -> Result<
 }
 
 /// The resource, and the endpoint that its status tells to clients.
-type Found = (Resource, Option<(String, u16)>);
+pub(crate) type Found = (Resource, Option<(String, u16)>);
 
-pub(super) async fn read(
+pub(crate) async fn read(
     kube: Client,
     namespace: &str,
     name: &str,
@@ -146,7 +152,7 @@ fn endpoint(data: &Value) -> Option<(String, u16)> {
     Some((host.to_owned(), port.trim_end_matches('/').parse().ok()?))
 }
 
-pub(super) fn failed(doing: &str, error: impl std::error::Error) -> WorldFailed {
+pub(crate) fn failed(doing: &str, error: impl std::error::Error) -> WorldFailed {
     WorldFailed::Kubernetes {
         doing: doing.to_owned(),
         why: chain(&error),
@@ -154,7 +160,7 @@ pub(super) fn failed(doing: &str, error: impl std::error::Error) -> WorldFailed 
 }
 
 /// An error with everything that caused it.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use etcd_client::proto::{
     PbAlarmMember, PbAlarmRequest, PbAlarmResponse, PbCompactionResponse, PbDeleteRequest,
     PbDeleteResponse, PbLeaseGrantResponse, PbLeaseRevokeResponse, PbMember, PbPutResponse,
-    PbTxnResponse,
+    PbResponseHeader, PbTxnResponse,
 };
 
 use super::{
@@ -24,7 +24,8 @@ use super::{
 pub(super) const NO_SPACE: i32 = 1;
 const CORRUPT: i32 = 2;
 
-/// What applying a command gave; headers are filled in where the answer is sent.
+/// What applying a command gave; of headers, all but the revision is filled in where the answer is
+/// sent.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Applied {
     Nothing,
@@ -74,14 +75,22 @@ impl State {
         match op {
             Op::Put(put) => {
                 self.lease_exists(put.lease)?;
-                Ok(Applied::Put(self.store.write().put(put)?))
+                let mut response = self.store.write().put(put)?;
+                response.header = self.applied();
+                Ok(Applied::Put(response))
             }
-            Op::Delete(delete) => Ok(Applied::Delete(self.store.write().delete(delete))),
+            Op::Delete(delete) => {
+                let mut response = self.store.write().delete(delete);
+                response.header = self.applied();
+                Ok(Applied::Delete(response))
+            }
             Op::Txn(txn) => {
                 txn_leases(txn)
                     .into_iter()
                     .try_for_each(|lease| self.lease_exists(lease))?;
-                Ok(Applied::Txn(self.store.write().txn(txn)?))
+                let mut response = self.store.write().txn(txn)?;
+                response.header = self.applied();
+                Ok(Applied::Txn(response))
             }
             Op::Compact(compact) => {
                 self.store.compact(compact.revision)?;
@@ -103,6 +112,15 @@ impl State {
                 Ok(Applied::Nothing)
             }
         }
+    }
+
+    /// A header with the revision that a write was applied at. Others may be applied before its
+    /// answer leaves, and a client must not take theirs for its own.
+    fn applied(&self) -> Option<PbResponseHeader> {
+        Some(PbResponseHeader {
+            revision: self.store.revision(),
+            ..PbResponseHeader::default()
+        })
     }
 
     /// With an alarm NOSPACE raised, puts, transactions that put and lease grants fail.
@@ -279,6 +297,16 @@ mod tests {
         assert!(apply(&mut state, Op::Delete(delete)).is_ok());
         apply(&mut state, alarm(2)).expect("an alarm can be disarmed");
         assert!(apply(&mut state, put("k", 0)).is_ok());
+    }
+
+    #[test]
+    fn each_write_is_answered_with_its_own_revision() {
+        let mut state = State::default();
+        let mut revision = || match apply(&mut state, put("k", 0)) {
+            Ok(Applied::Put(response)) => response.header.map(|header| header.revision),
+            other => panic!("a put gave {other:?}"),
+        };
+        assert_eq!([revision(), revision()], [Some(2), Some(3)]);
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl PbKvService for Api {
         let Applied::Put(mut response) = self.server.replicate(Op::Put(request)).await? else {
             return Err(mismatch());
         };
-        response.header = self.header_with_revision();
+        response.header = self.header_applied(response.header);
         Ok(Response::new(response))
     }
 
@@ -79,7 +79,7 @@ impl PbKvService for Api {
         else {
             return Err(mismatch());
         };
-        response.header = self.header_with_revision();
+        response.header = self.header_applied(response.header);
         Ok(Response::new(response))
     }
 
@@ -101,7 +101,7 @@ impl PbKvService for Api {
             self.server
                 .look(|member| member.state().store.read_txn(&request))?
         };
-        response.header = self.header_with_revision();
+        response.header = self.header_applied(response.header);
         Ok(Response::new(response))
     }
 

@@ -97,6 +97,19 @@ impl Api {
         self.server.look(|member| Some(header_of(member)))
     }
 
+    /// A header with the revision that the answer was applied at, or the store's if it was only read.
+    fn header_applied(&self, applied: Option<PbResponseHeader>) -> Option<PbResponseHeader> {
+        let Some(PbResponseHeader { revision, .. }) = applied else {
+            return self.header_with_revision();
+        };
+        self.server.look(|member| {
+            Some(PbResponseHeader {
+                revision,
+                ..header_of(member)
+            })
+        })
+    }
+
     /// A header with the store's revision.
     fn header_with_revision(&self) -> Option<PbResponseHeader> {
         let revision = |member: &Member| member.state().store.revision();

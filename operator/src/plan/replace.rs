@@ -1,0 +1,93 @@
+//! Members whose data is lost are replaced: removed, and added anew with an empty volume.
+//!
+//! Owns: who is replaced when, and how the new member comes to a pod and a volume of its own.
+//! Always holds: a removal is asked of the gate. After it the ordinal has no member, so its volume
+//! goes (`shrink::clean_up`), a learner is added (`grow`), and a pod that still holds the volume of
+//! the member before is restarted. Each stage can be told from the cluster alone.
+//! Deliberately does not know: how the loss was found out.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Action, Cluster, Damage, Removal, Restart, Step, Waiting, damage, shrink};
+use crate::last_words::LastWords;
+
+/// A pod this young may still be given the file that it lacks.
+const SETTLING: SignedDuration = SignedDuration::from_secs(5);
+
+/// Removes a member whose data is lost. All such members go before any is added: etcd adds nobody
+/// while a voter does not answer.
+pub(super) fn replace(cluster: &Cluster<'_>, now: Timestamp) -> Step {
+    let lost = cluster.members.iter().filter(|(_, m)| m.started());
+    let lost = lost.filter_map(|(ordinal, member)| {
+        let damage = damage::of(cluster.observed, *ordinal, member.id, now)?;
+        Some((*ordinal, *member, damage))
+    });
+    let mut waiting = None;
+    for (ordinal, member, damage) in lost {
+        if damage == Damage::Crashing && !others_are_well(cluster, ordinal) {
+            continue;
+        }
+        if let Err(refusal) = may_go(cluster, member.id) {
+            let name = cluster.desired.identity.member(ordinal);
+            let step = format!("replace {name} ({damage})");
+            waiting = waiting.or(Some(Waiting::QuorumAtRisk { step, refusal }));
+            continue;
+        }
+        if cluster.observed.leader() == Some(member.id)
+            && let Some(handover) = shrink::hand_over(cluster, ordinal, member.id)
+        {
+            return Step::Act(handover);
+        }
+        return Step::Act(Action::RemoveMember {
+            ordinal,
+            id: member.id,
+            why: Removal::DataLost(damage),
+        });
+    }
+    waiting.map_or(Step::Settled, Step::Wait)
+}
+
+/// A member that still answers leaves only while all the others are well.
+fn may_go(cluster: &Cluster<'_>, id: u64) -> Result<(), super::Refusal> {
+    cluster.gate.removal(id)?;
+    cluster.gate.restart(id)
+}
+
+/// A crash whose cause is not known may come from the spec; then replacing the member would cost a
+/// healthy cluster its margin for nothing. So: every other voter is well, and on the same template.
+fn others_are_well(cluster: &Cluster<'_>, ordinal: u32) -> bool {
+    let template = |ordinal| {
+        let pod = cluster.observed.pods.get(&ordinal);
+        pod.and_then(|pod| pod.template.as_ref())
+    };
+    cluster
+        .voters()
+        .filter(|(other, _)| *other != ordinal)
+        .all(|(other, member)| {
+            cluster.gate.is_healthy(member.id) && template(other) == template(ordinal)
+        })
+}
+
+/// Restarts a pod that a learner cannot use: it holds the volume of the member before, or it was
+/// made before the learner had a configuration file.
+pub(super) fn refresh_pods(cluster: &Cluster<'_>, now: Timestamp) -> Step {
+    let unusable = cluster.learners().find_map(|(ordinal, member)| {
+        let pod = cluster.observed.pods.get(&ordinal)?;
+        let claim = cluster.observed.claims.get(&ordinal);
+        if pod.terminating || member.started() {
+            return None;
+        }
+        let holds_old_volume = claim.is_some_and(|claim| claim.terminating);
+        let old_enough = pod
+            .created
+            .is_some_and(|created| now.duration_since(created) > SETTLING);
+        let lacks_file =
+            !pod.running && old_enough && damage::words(pod) == Some(LastWords::NoConfiguration);
+        (holds_old_volume || lacks_file).then(|| Action::RestartPod {
+            ordinal,
+            uid: pod.uid.clone(),
+            why: Restart::EarlierMember,
+        })
+    });
+    unusable.map_or(Step::Settled, Step::Act)
+}

@@ -1,0 +1,268 @@
+//! Data that is lost, pods that are of no use, edits by hand.
+
+use operator::plan::plan;
+
+use super::{
+    check,
+    sketch::{NOW, print, read},
+};
+
+/// Three members, of which the third is as told.
+fn third(is: &str, expected: &str) {
+    check(
+        &format!(
+            "want 3 on 3.5.21 bootstrapped
+             demo-0 leader
+             demo-1 voter
+             {is}"
+        ),
+        expected,
+    );
+}
+
+#[test]
+fn a_member_on_another_volume_than_before_is_removed_at_once() {
+    third(
+        "demo-2 voter down\n claim 2 other",
+        "3 pods, 3 configs, remove member 2 to add it anew: the volume with its data is gone",
+    );
+}
+
+#[test]
+fn a_member_that_says_that_its_data_is_lost_is_removed() {
+    for words in [
+        "no-data",
+        "log-lost",
+        "log-garbled",
+        "log-crc",
+        "database-garbled",
+    ] {
+        let (desired, observed) = read(&format!(
+            "want 3 on 3.5.21 bootstrapped
+             demo-0 leader
+             demo-1 voter
+             demo-2 voter down says {words}"
+        ));
+        let line = print(&plan(&desired, &observed, NOW));
+        assert!(
+            line.contains("remove member 2 to add it anew"),
+            "{words}: {line}"
+        );
+    }
+}
+
+#[test]
+fn what_a_container_that_runs_again_said_before_counts_for_nothing() {
+    let (desired, mut observed) = read(
+        "want 3 on 3.5.21 bootstrapped
+         demo-0 leader
+         demo-1 voter
+         demo-2 voter down says no-data",
+    );
+    observed.pods.get_mut(&2).expect("a pod").running = true;
+    assert_eq!(
+        print(&plan(&desired, &observed, NOW)),
+        "3 pods, 3 configs, nothing to do; waits: MemberUnhealthy"
+    );
+}
+
+#[test]
+fn silence_alone_replaces_nobody() {
+    third(
+        "demo-2 voter down silent 7200s",
+        "3 pods, 3 configs, nothing to do; waits: MemberUnhealthy",
+    );
+}
+
+#[test]
+fn a_volume_on_a_node_that_is_no_more_is_lost_and_on_one_that_is_away_is_not() {
+    third(
+        "demo-2 voter down silent 90s pending no-node",
+        "3 pods, 3 configs, remove member 2 to add it anew: its volume is bound to a node that is no more",
+    );
+    third(
+        "demo-2 voter down silent 30s pending no-node",
+        "3 pods, 3 configs, nothing to do; waits: MemberUnhealthy",
+    );
+    third(
+        "demo-2 voter down silent 7200s pending away",
+        "3 pods, 3 configs, nothing to do; waits: MemberUnhealthy",
+    );
+}
+
+#[test]
+fn a_crash_loop_counts_after_a_while_and_only_when_the_others_are_well() {
+    third(
+        "demo-2 voter down silent 200s crashes 6",
+        "3 pods, 3 configs, remove member 2 to add it anew: it crashes at every start",
+    );
+    third(
+        "demo-2 voter down silent 100s crashes 6",
+        "3 pods, 3 configs, nothing to do; waits: MemberUnhealthy",
+    );
+    check(
+        "want 5 on 3.5.21 bootstrapped
+         demo-0 leader
+         demo-1 voter
+         demo-2 voter down silent 200s crashes 6
+         demo-3 voter down
+         demo-4 voter",
+        "5 pods, 5 configs, nothing to do; waits: MemberUnhealthy",
+    );
+}
+
+#[test]
+fn a_crash_loop_after_an_edit_of_the_spec_is_no_loss() {
+    let (desired, mut observed) = read(
+        "want 3 on 3.5.21 bootstrapped
+         demo-0 leader
+         demo-1 voter
+         demo-2 voter down silent 200s crashes 6",
+    );
+    observed.pods.get_mut(&2).expect("a pod").template = Some("edited".into());
+    assert_eq!(
+        print(&plan(&desired, &observed, NOW)),
+        "3 pods, 3 configs, nothing to do; waits: MemberUnhealthy"
+    );
+}
+
+#[test]
+fn a_corrupt_leader_hands_over_before_it_is_removed() {
+    check(
+        "want 3 on 3.5.21 bootstrapped
+         demo-0 leader corrupt
+         demo-1 voter
+         demo-2 voter",
+        "3 pods, 3 configs, move leadership from member 0 to member 1",
+    );
+    third(
+        "demo-2 voter corrupt",
+        "3 pods, 3 configs, remove member 2 to add it anew: it found its data to differ from the others'",
+    );
+}
+
+#[test]
+fn a_volume_that_is_being_deleted_under_a_healthy_member_costs_it_its_place_only_when_all_are_well()
+{
+    third(
+        "demo-2 voter\n claim 2 gone",
+        "3 pods, 3 configs, remove member 2 to add it anew: its volume is being deleted",
+    );
+    check(
+        "want 5 on 3.5.21 bootstrapped
+         demo-0 leader
+         demo-1 voter
+         demo-2 voter
+         claim 2 gone
+         demo-3 voter down
+         demo-4 voter",
+        "5 pods, 5 configs, nothing to do; waits: QuorumAtRisk",
+    );
+}
+
+#[test]
+fn nobody_is_replaced_while_that_would_cost_quorum() {
+    check(
+        "want 1 on 3.5.21 bootstrapped
+         demo-0 leader corrupt",
+        "1 pods, 1 configs, nothing to do; waits: QuorumAtRisk",
+    );
+}
+
+#[test]
+fn all_that_are_lost_go_before_any_is_added() {
+    check(
+        "want 5 on 3.5.21 bootstrapped
+         demo-0 leader
+         demo-1 voter down
+         claim 1 other
+         demo-3 voter
+         demo-4 voter",
+        "5 pods, 4 configs, remove member 1 to add it anew: the volume with its data is gone",
+    );
+}
+
+#[test]
+fn the_volume_of_a_removed_member_goes_then_a_learner_takes_its_place() {
+    check(
+        "want 3 on 3.5.21 bootstrapped
+         demo-0 leader
+         pod 1
+         claim 1
+         demo-2 voter",
+        "3 pods, 2 configs, delete the volume of member 1",
+    );
+    check(
+        "want 3 on 3.5.21 bootstrapped
+         demo-0 leader
+         pod 1
+         claim 1 gone
+         demo-2 voter",
+        "3 pods, 2 configs, add member 1 as learner",
+    );
+}
+
+#[test]
+fn a_pod_that_still_holds_the_volume_of_the_member_before_is_restarted() {
+    check(
+        "want 3 on 3.5.21 bootstrapped
+         demo-0 leader
+         demo-1 learner
+         claim 1 gone
+         demo-2 voter",
+        "3 pods, 3 configs, restart the pod of member 1: it was made for an earlier member",
+    );
+}
+
+#[test]
+fn a_pod_made_before_its_learner_had_a_file_is_restarted() {
+    check(
+        "want 3 on 3.5.21 bootstrapped
+         demo-0 leader
+         demo-1 learner old says no-configuration
+         demo-2 voter",
+        "3 pods, 3 configs, restart the pod of member 1: it was made for an earlier member",
+    );
+}
+
+#[test]
+fn a_hole_is_filled_before_the_cluster_is_at_its_size() {
+    check(
+        "want 3 on 3.5.21 bootstrapped
+         demo-0 leader
+         demo-2 voter
+         demo-3 voter",
+        "4 pods, 3 configs, add member 1 as learner",
+    );
+}
+
+#[test]
+fn a_learner_whose_pod_is_restarted_over_and_over_misses_its_deadline_all_the_same() {
+    check(
+        "want 3 on 3.5.21 bootstrapped
+         demo-0 leader
+         demo-1 voter
+         demo-2 learner silent 400s",
+        "3 pods, 3 configs, remove learner 2, which missed its deadline",
+    );
+}
+
+#[test]
+fn a_member_added_by_hand_stops_changes_of_the_membership_and_nothing_else() {
+    let (desired, mut observed) = read(
+        "want 5 on 3.5.21 bootstrapped
+         replicas 1
+         demo-0 leader
+         demo-1 voter",
+    );
+    if let operator::observe::Membership::Known { members, .. } = &mut observed.membership {
+        let mut foreign = members[1].clone();
+        foreign.id = 0xf;
+        foreign.peer_urls = vec!["http://10.9.9.9:2380".into()];
+        members.push(foreign);
+    }
+    assert_eq!(
+        print(&plan(&desired, &observed, NOW)),
+        "2 pods, config as is, nothing to do; waits: ForeignMember"
+    );
+}
