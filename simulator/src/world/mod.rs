@@ -14,6 +14,7 @@ mod kubernetes;
 mod names;
 mod operator;
 mod simulated;
+mod tap;
 mod wire;
 
 use std::{
@@ -34,6 +35,7 @@ pub use self::{
     names::{Names, Services},
     operator::{Ended, Operator},
     simulated::SimWorld,
+    tap::Tap,
     wire::{Outgoing, Refusal, Ruling, Side, Wire},
 };
 use crate::{
