@@ -164,7 +164,7 @@ impl<W: World> Run<'_, W> {
         match action {
             Action::Strike(strike) => return self.strike(strike).await,
             Action::Heal => return self.heal().await,
-            Action::Create | Action::Scale(_) | Action::Delete | Action::Wait(_) => {}
+            _ => {}
         }
         self.note(format!("user: {action}"));
         match action {

@@ -6,6 +6,7 @@
 //! Deliberately does not know: where its connections lead; it gets an [`Access`].
 
 mod breaking;
+mod edits;
 mod kinds;
 mod members;
 pub(crate) mod pods;
@@ -193,6 +194,8 @@ impl World for User {
             }
             // The runner injects and heals by itself: it knows who is hit, and when.
             Action::Strike(_) | Action::Heal => Ok(()),
+            Action::Recover => resource::give_word(kube, &self.namespace, &cluster.name).await,
+            Action::Edit(edit) => edits::edit(kube, &self.namespace, &cluster.name, edit).await,
         }
     }
 

@@ -183,8 +183,8 @@ async fn served(kube: &Client, namespace: &str) -> Result<(), CannotBegin> {
         .await;
     listed.map(drop).map_err(|error| {
         CannotBegin(format!(
-            "failed to list EtcdClusters in {namespace}: {}\n  is the operator deployed? `kubectl \
-             apply -f kind-config/` does it; or say --operator in-process",
+            "failed to list EtcdClusters in {namespace}: {}\n  is the operator deployed? \
+             `kind-config/deploy` does it; or say --operator in-process",
             chain(&error)
         ))
     })
