@@ -16,6 +16,7 @@ use k8s_openapi::api::{
     core::v1::{ConfigMap, ContainerState, ContainerStatus, PersistentVolumeClaim, Pod, Service},
     policy::v1::PodDisruptionBudget,
 };
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::{
     Resource, ResourceExt,
     runtime::reflector::{ObjectRef, Store},
@@ -25,7 +26,7 @@ use super::{ClaimView, Exit, LiveObjects, Membership, Observed, PodView, Statefu
 use crate::{
     api::EtcdCluster,
     backend::{CONNECT_TIMEOUT, Dial},
-    build::stateful_set::{CONTAINER, TEMPLATE_HASH},
+    build::pod::{CONTAINER, TEMPLATE_HASH},
     etcd::{MemberClient, MemberReport},
     identity::{CLIENT_PORT, Identity},
 };
@@ -313,19 +314,33 @@ fn claim_view(claim: &PersistentVolumeClaim) -> ClaimView {
             .status
             .as_ref()
             .is_some_and(|status| status.phase.as_deref() == Some("Bound")),
+        requested: requested(claim).cloned(),
     }
 }
 
+/// The size that a claim, or a template of one, asks for.
+pub(crate) fn requested(claim: &PersistentVolumeClaim) -> Option<&Quantity> {
+    let resources = claim.spec.as_ref()?.resources.as_ref()?;
+    resources.requests.as_ref()?.get("storage")
+}
+
 fn set_view(set: &StatefulSet, identity: &Identity) -> StatefulSetView {
-    let replicas = set
-        .spec
+    let spec = set.spec.as_ref();
+    let replicas = spec.and_then(|spec| spec.replicas).unwrap_or(1);
+    let template = spec.and_then(|spec| spec.template.metadata.as_ref());
+    let seen = set
+        .status
         .as_ref()
-        .and_then(|spec| spec.replicas)
-        .unwrap_or(1);
+        .and_then(|status| status.observed_generation);
+    let claims = spec.and_then(|spec| spec.volume_claim_templates.as_ref());
     StatefulSetView {
         uid: set.uid().unwrap_or_default(),
         replicas: u32::try_from(replicas).unwrap_or(0),
         terminating: set.metadata.deletion_timestamp.is_some(),
+        template: template
+            .and_then(|metadata| metadata.annotations.as_ref()?.get(TEMPLATE_HASH).cloned()),
+        up_to_date: seen >= set.metadata.generation,
+        volume_size: claims.and_then(|claims| requested(claims.first()?).cloned()),
         owned: set
             .owner_references()
             .iter()

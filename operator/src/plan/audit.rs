@@ -85,6 +85,7 @@ pub fn audit(desired: &Desired, observed: &Observed, plan: &Plan) -> Vec<Finding
             let forcing = Restart::ForceNewCluster;
             match &plan.action {
                 Some(Action::RestartPod { why, .. }) if *why == forcing && forces(observed) => {}
+                Some(action) if is_harmless(observed, action) => {}
                 Some(action) => findings.push(Finding::Blind(action.to_string())),
                 None => {}
             }
@@ -104,6 +105,18 @@ pub fn audit(desired: &Desired, observed: &Observed, plan: &Plan) -> Vec<Finding
         }
     }
     findings
+}
+
+/// Does not touch the membership, nor a pod that runs and is ready.
+fn is_harmless(observed: &Observed, action: &Action) -> bool {
+    match action {
+        Action::GrowVolume { .. } | Action::RecreateStatefulSet { .. } => true,
+        Action::RestartPod { ordinal, .. } => {
+            let pod = observed.pods.get(ordinal);
+            pod.is_some_and(|pod| !(pod.running && pod.ready))
+        }
+        _ => false,
+    }
 }
 
 fn pods(desired: &Desired, plan: &Plan, ordinals: &BTreeSet<u32>) -> Option<Finding> {

@@ -8,7 +8,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Action, Cluster, Removal, Step, Waiting};
-use crate::{etcd::Member, validate::Desired};
+use crate::{etcd::Member, validate::Desired, version::EtcdVersion};
 
 /// A learner that has not become a voter this long after its pod was created is removed and added
 /// anew: it blocks every other change of the membership.
@@ -19,7 +19,7 @@ pub(super) const LEARNER_DEADLINE: SignedDuration = SignedDuration::from_mins(5)
 const PATIENCE_FOR_A_SECOND: SignedDuration = SignedDuration::from_secs(15);
 
 /// etcd itself promotes at 90 % of the leader's index; this spares it calls that it would refuse.
-const CLOSE_ENOUGH: u64 = 1000;
+pub(super) const CLOSE_ENOUGH: u64 = 1000;
 
 /// Promotes the learner that is ready, or says what it lacks.
 pub(super) fn settle_learners(desired: &Desired, cluster: &Cluster<'_>, now: Timestamp) -> Step {
@@ -89,7 +89,7 @@ fn promote(cluster: &Cluster<'_>, ordinal: u32, member: &Member, now: Timestamp)
 fn second_learner(desired: &Desired, cluster: &Cluster<'_>, now: Timestamp) -> Option<Action> {
     let learners: Vec<_> = cluster.learners().collect();
     let wanted = usize::try_from(desired.size).unwrap_or(usize::MAX);
-    let fits = learners.len() < desired.version.learner_limit() && cluster.members.len() < wanted;
+    let fits = learners.len() < learner_limit(desired, cluster) && cluster.members.len() < wanted;
     let first_started = learners.iter().all(|(_, learner)| learner.started());
     let first_is_young = learners.iter().all(|(ordinal, _)| {
         let created = cluster
@@ -106,6 +106,22 @@ fn second_learner(desired: &Desired, cluster: &Cluster<'_>, now: Timestamp) -> O
         Step::Act(action) => Some(action),
         Step::Wait(_) | Step::Settled => None,
     }
+}
+
+/// What every voter allows: while versions are mixed, the oldest decides. A voter of whom no version
+/// is known may be of any.
+fn learner_limit(desired: &Desired, cluster: &Cluster<'_>) -> usize {
+    let of_voter = |member: &Member| {
+        let report = cluster.observed.report_of(member.id)?;
+        let version: EtcdVersion = report.version.parse().ok()?;
+        Some(version.learner_limit())
+    };
+    let voters = cluster.voters();
+    voters
+        .map(|(_, member)| of_voter(member).unwrap_or(1))
+        .min()
+        .unwrap_or(1)
+        .min(desired.version.learner_limit())
 }
 
 /// Adds the next member when nothing else is going on.

@@ -3,7 +3,9 @@
 mod properties;
 mod recovery;
 mod repair;
+mod rollout;
 mod sketch;
+mod world;
 
 use operator::plan::{audit::audit, plan};
 use sketch::{NOW, files, print, read};

@@ -12,7 +12,7 @@ use operator::{
 };
 use proptest::{collection::vec, prelude::*};
 
-use super::sketch::{NOW, desired, read};
+use super::sketch::{NEW, NOW, OLD, desired, read};
 
 #[derive(Clone, Debug)]
 struct Shape {
@@ -34,11 +34,13 @@ struct Slot {
     pod: bool,
     terminating: bool,
     claim: bool,
+    outdated: bool,
+    ready: bool,
 }
 
 fn slot() -> impl Strategy<Value = Slot> {
-    any::<[bool; 7]>().prop_map(
-        |[member, learner, started, answers, pod, terminating, claim]| Slot {
+    any::<[bool; 9]>().prop_map(
+        |[
             member,
             learner,
             started,
@@ -46,6 +48,18 @@ fn slot() -> impl Strategy<Value = Slot> {
             pod,
             terminating,
             claim,
+            outdated,
+            ready,
+        ]| Slot {
+            member,
+            learner,
+            started,
+            answers,
+            pod,
+            terminating,
+            claim,
+            outdated,
+            ready,
         },
     )
 }
@@ -104,6 +118,8 @@ fn build(shape: &Shape) -> (Desired, Observed) {
                 ip: Some("10.0.0.1".into()),
                 running: slot.answers,
                 terminating: slot.terminating,
+                ready: slot.answers && slot.ready,
+                template: Some(if slot.outdated { OLD } else { NEW }.into()),
                 ..PodView::default()
             };
             observed.pods.insert(ordinal, pod);
@@ -135,6 +151,8 @@ fn build(shape: &Shape) -> (Desired, Observed) {
     observed.stateful_set = Some(StatefulSetView {
         replicas,
         owned: true,
+        template: Some(NEW.into()),
+        up_to_date: true,
         ..StatefulSetView::default()
     });
     observed.status.cluster_id = shape.bootstrapped.then(|| "c".to_owned());

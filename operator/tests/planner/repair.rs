@@ -122,7 +122,7 @@ fn a_crash_loop_after_an_edit_of_the_spec_is_no_loss() {
     observed.pods.get_mut(&2).expect("a pod").template = Some("edited".into());
     assert_eq!(
         print(&plan(&desired, &observed, NOW)),
-        "3 pods, 3 configs, nothing to do; waits: MemberUnhealthy"
+        "3 pods, 3 configs, restart the pod of member 2: it was made from an earlier template"
     );
 }
 
