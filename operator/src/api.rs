@@ -178,15 +178,19 @@ pub struct MemberStatus {
     pub learner: bool,
     /// Whether it answered healthy at the last look.
     pub healthy: bool,
-    /// When it was last seen to answer; absent while it answers.
+    /// When it was found not to answer, at most one look after it had answered for the last time.
+    /// Not there while it answers, nor before it has ever answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seen: Option<Time>,
     /// UID of the volume claim on which it last answered: with another one its data is lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volume: Option<String>,
-    /// The version it runs.
+    /// The version it runs, or ran when it last answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// Size of its database in bytes, give or take a tenth.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub db_size: Option<i64>,
     /// Why it is not healthy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,

@@ -1,30 +1,41 @@
 //! The driver: observe, validate, plan, execute, report.
 //!
-//! Owns: the watches, the pass over one cluster, and when to look again.
+//! Owns: the watches, the pass over one cluster, when to look again, and acting only while it leads.
 //! Always holds: a change in Kubernetes wakes the pass at once; a pass that changed something is
-//! followed by another at once; nothing waits for a fixed step of time.
+//! followed by another at once; nothing waits for a fixed step of time. An operator that loses its
+//! lease drops its passes and its caches in the same instant, and begins anew when it leads again.
 //! Deliberately does not know: what to do; that is the planner's.
 
+mod announce;
 mod pass;
 mod watches;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt, future::Shared};
 use jiff::Timestamp;
 use kube::{
-    Api,
-    runtime::{Controller, controller::Action as Requeue},
+    Api, ResourceExt,
+    runtime::{
+        Controller,
+        controller::Action as Requeue,
+        events::{Recorder, Reporter},
+    },
 };
-use tracing::{info, warn};
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
 
 use crate::{
     api::EtcdCluster,
     backend::Backend,
+    build::FIELD_MANAGER,
+    lease::{Leadership, Lease, Tenure},
+    metrics::{Metrics, Standing},
     observe::{Connections, Stores},
 };
 
 pub use pass::PassFailed;
+pub(crate) use watches::OURS;
 
 /// How the operator runs.
 #[derive(Clone, Debug)]
@@ -35,8 +46,13 @@ pub struct Options {
     pub domain: String,
     /// Clusters worked on at the same time; 0 means no limit. A slow cluster does not hold up others.
     pub concurrency: u16,
-    /// Longest time between two looks at a healthy cluster. A lost quorum is seen within this.
+    /// Longest time between two looks at a healthy cluster. A quorum that is lost without a sign,
+    /// as when processes freeze, is seen at the next look; with its deadlines that is within 15 s.
     pub look_every: Duration,
+    /// The Lease to hold while acting; None when no other operator works on the same clusters.
+    pub leadership: Option<Leadership>,
+    /// Where numbers are kept.
+    pub metrics: Metrics,
 }
 
 impl Default for Options {
@@ -45,7 +61,9 @@ impl Default for Options {
             namespace: None,
             domain: "cluster.local".to_owned(),
             concurrency: 0,
-            look_every: Duration::from_secs(10),
+            look_every: Duration::from_secs(8),
+            leadership: None,
+            metrics: Metrics::default(),
         }
     }
 }
@@ -63,9 +81,16 @@ pub enum RunFailed {
 struct Context {
     backend: Backend,
     options: Options,
+    /// One for all passes: it remembers what it has told, and counts what it tells again.
+    events: Recorder,
     stores: Stores,
     connections: Connections,
+    tenure: Tenure,
 }
+
+/// Time that passes have to come to their end when the operator is stopped. A pass that is cut
+/// short does no harm, so this is short: the next operator is waiting.
+const LAST_PASSES: Duration = Duration::from_secs(2);
 
 /// Runs until `shutdown` completes.
 ///
@@ -80,33 +105,94 @@ pub async fn run(
     let probe = kube::api::ListParams::default().limit(1);
     clusters.list(&probe).await.map_err(RunFailed::NoAccess)?;
 
-    let watches = watches::start(&backend.kube, &options);
+    let shutdown = shutdown.shared();
+    match options.leadership.clone() {
+        Some(wanted) => {
+            let lease = Lease::new(&backend, wanted, options.metrics.clone());
+            lead(&backend, &options, &lease, shutdown).await;
+        }
+        None => {
+            options.metrics.stands(Standing::Leading);
+            work(&backend, &options, Tenure::unlimited(), shutdown).await;
+        }
+    }
+    Ok(())
+}
+
+/// Works while the lease is held. What a lost lease interrupts is dropped wherever it stands.
+async fn lead<F>(backend: &Backend, options: &Options, lease: &Lease, shutdown: Shared<F>)
+where
+    F: Future<Output = ()> + Send + Sync + 'static,
+{
+    loop {
+        let mut held = tokio::select! {
+            held = lease.acquire() => held,
+            () = shutdown.clone() => return,
+        };
+        info!("leading");
+        let tenure = held.tenure();
+        tokio::select! {
+            () = work(backend, options, tenure, shutdown.clone()) => {
+                return lease.release(held).await;
+            }
+            lost = lease.keep(&mut held) => {
+                options.metrics.stands(Standing::Unable(lost.to_string()));
+                warn!(%lost, "not leading any more");
+            }
+        }
+    }
+}
+
+async fn work<F>(backend: &Backend, options: &Options, tenure: Tenure, shutdown: Shared<F>)
+where
+    F: Future<Output = ()> + Send + Sync + 'static,
+{
+    let watches = watches::start(&backend.kube, options);
+    options.metrics.follow(watches.cluster_store.clone());
     let context = Arc::new(Context {
-        backend,
+        events: events(backend, options),
+        backend: backend.clone(),
         options: options.clone(),
         stores: watches.stores,
         connections: Connections::default(),
+        tenure,
     });
     let config = kube::runtime::controller::Config::default().concurrency(options.concurrency);
     let mut controller = Controller::for_stream(watches.clusters, watches.cluster_store)
         .with_config(config)
-        .graceful_shutdown_on(shutdown);
+        .graceful_shutdown_on(shutdown.clone());
     for stream in watches.owned {
         controller = controller.watches_stream(stream, |object| watches::cluster_of(&object));
     }
     info!("watching EtcdClusters");
-    controller
+    let passes = controller
         .run(reconcile, on_error, context)
-        .for_each(|_| async {})
-        .await;
-    Ok(())
+        .for_each(|_| async {});
+    let out_of_patience = shutdown.then(|()| tokio::time::sleep(LAST_PASSES));
+    tokio::select! {
+        () = passes => {}
+        () = out_of_patience => info!("dropping passes that do not end"),
+    }
+}
+
+fn events(backend: &Backend, options: &Options) -> Recorder {
+    let identity = options.leadership.as_ref().map(|it| it.identity.clone());
+    let reporter = Reporter {
+        controller: FIELD_MANAGER.to_owned(),
+        instance: identity,
+    };
+    Recorder::new(backend.kube.clone(), reporter)
 }
 
 async fn reconcile(
     cluster: Arc<EtcdCluster>,
     context: Arc<Context>,
 ) -> Result<Requeue, PassFailed> {
-    pass::run(&cluster, &context).await
+    let (metrics, began) = (&context.options.metrics, Instant::now());
+    metrics.pass_began(&cluster);
+    let requeue = pass::run(&cluster, &context).await?;
+    metrics.pass_succeeded(&cluster, began.elapsed());
+    Ok(requeue)
 }
 
 /// Kubernetes did not take a write: again soon, and later each time it fails in a row.
@@ -124,8 +210,26 @@ fn on_error(cluster: Arc<EtcdCluster>, failed: &PassFailed, context: Arc<Context
         context.options.look_every,
     )
     .max(Duration::from_millis(500));
-    let name = cluster.metadata.name.as_deref().unwrap_or_default();
-    warn!(cluster = name, error = %crate::observe::chain(failed), ?delay, "pass failed");
+    let (namespace, name) = (cluster.namespace().unwrap_or_default(), cluster.name_any());
+    let (class, error) = (failed.class(), crate::observe::chain(failed));
+    if context.options.metrics.pass_failed(&cluster, &class) {
+        warn!(
+            namespace,
+            cluster = name,
+            class,
+            error,
+            "pass failed; it is tried again"
+        );
+    } else {
+        debug!(
+            namespace,
+            cluster = name,
+            class,
+            error,
+            ?delay,
+            "pass failed again"
+        );
+    }
     Requeue::requeue(delay)
 }
 

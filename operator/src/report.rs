@@ -5,6 +5,8 @@
 //! answer. `readyReplicas` counts voters that answered healthy just now and whose container runs.
 //! Deliberately does not know: how the pass got there.
 
+mod transitions;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -18,6 +20,8 @@ use crate::{
     plan::{Gate, Plan, Waiting},
     validate::{Desired, Invalid},
 };
+
+pub use transitions::{Transition, transitions};
 
 /// A majority answers, so clients are served.
 pub const AVAILABLE: &str = "Available";
@@ -64,6 +68,50 @@ pub fn status(
         recoveries: recoveries(desired, previous, members),
         conditions: conditions(desired, observed, plan, outcome, &gate, now),
     }
+}
+
+/// The status while no majority answers that answered just before: it is choosing a leader, or it is
+/// lost. What was said of the cluster stands; of its members, only what still answers counts.
+#[must_use]
+pub fn in_doubt(desired: &Desired, observed: &Observed, now: Timestamp) -> EtcdClusterStatus {
+    let previous = &observed.status;
+    let members: Vec<MemberStatus> = previous
+        .members
+        .iter()
+        .map(|member| {
+            let seen = without_majority(desired, observed, member, now);
+            MemberStatus {
+                healthy: member.healthy && answers(observed, &member.id),
+                message: seen.message.filter(|_| seen.last_seen.is_some()),
+                ..seen
+            }
+        })
+        .collect();
+    let ready = members.iter().filter(|it| it.healthy && !it.learner);
+    EtcdClusterStatus {
+        ready_replicas: u32::try_from(ready.count()).unwrap_or(u32::MAX),
+        leader_id: None,
+        members,
+        ..previous.clone()
+    }
+}
+
+/// Whether the member with this ID, in hexadecimal, answers from a pod that is to stay.
+fn answers(observed: &Observed, id: &str) -> bool {
+    observed.pods.iter().any(|(ordinal, pod)| {
+        let report = observed.reports.get(ordinal);
+        let report = report.and_then(|report| report.as_ref().ok());
+        pod.running
+            && !pod.terminating
+            && report.is_some_and(|report| format!("{:x}", report.member_id) == id)
+    })
+}
+
+/// Whether the status says that clients are served.
+#[must_use]
+pub fn is_available(status: &EtcdClusterStatus) -> bool {
+    let mut conditions = status.conditions.iter();
+    conditions.any(|condition| condition.type_ == AVAILABLE && condition.status == "True")
 }
 
 /// The status for a spec that cannot be planned: what was last seen, and what to mend.
@@ -178,7 +226,12 @@ fn member_status(
         volume: answered_on
             .map(|claim| claim.uid.clone())
             .or_else(|| before.and_then(|before| before.volume.clone())),
-        version: report.map(|report| report.version.clone()),
+        version: report
+            .map(|report| report.version.clone())
+            .or_else(|| before.and_then(|before| before.version.clone())),
+        db_size: report
+            .map(|report| about(report.db_size, before.and_then(|before| before.db_size)))
+            .or_else(|| before.and_then(|before| before.db_size)),
         message: ordinal
             .filter(|_| !healthy)
             .map(|ordinal| observed.silence(ordinal)),
@@ -191,9 +244,10 @@ fn last_seen(before: Option<&MemberStatus>, answers: bool, now: Timestamp) -> Op
     if answers {
         return None;
     }
-    let known = before.and_then(|before| before.last_seen.clone());
-    // Seconds are what the API keeps.
-    known.or_else(|| Some(Time(Timestamp::from_second(now.as_second()).unwrap_or(now))))
+    // One that has never answered has never been seen.
+    let before = before.filter(|before| before.version.is_some())?;
+    let known = before.last_seen.clone();
+    known.or_else(|| Some(Time(whole_seconds(now))))
 }
 
 /// A member while the membership is unknown: who it was, and whether it answers now. Nobody is
@@ -220,6 +274,16 @@ fn without_majority(
     }
 }
 
+/// A size that grows all the time is told when it has grown by a tenth, lest the status be written
+/// at every look.
+fn about(size: i64, told: Option<i64>) -> i64 {
+    const LEAST: i64 = 1 << 20;
+    match told {
+        Some(told) if (size - told).abs() < LEAST.max(told / 10) => told,
+        _ => size,
+    }
+}
+
 fn conditions(
     desired: &Desired,
     observed: &Observed,
@@ -229,15 +293,18 @@ fn conditions(
     now: Timestamp,
 ) -> Vec<Condition> {
     let all = vec![
-        available(desired, observed, plan, gate),
+        available(desired, observed, plan),
         progressing(plan, outcome),
-        degraded(plan, gate),
+        degraded(desired, plan, gate),
     ];
     stamp(&observed.status, all, desired.generation, now)
 }
 
-fn available(desired: &Desired, observed: &Observed, plan: &Plan, gate: &Gate) -> Condition {
-    let (healthy, voters) = (gate.healthy(), gate.voters());
+fn available(desired: &Desired, observed: &Observed, plan: &Plan) -> Condition {
+    if desired.deleting {
+        let message = "the cluster is being deleted".to_owned();
+        return truth(AVAILABLE, false, "Deleting", message);
+    }
     if desired.size == 0 {
         return truth(
             AVAILABLE,
@@ -247,16 +314,16 @@ fn available(desired: &Desired, observed: &Observed, plan: &Plan, gate: &Gate) -
         );
     }
     match &observed.membership {
-        Membership::Known { .. } if gate.has_quorum() => truth(
-            AVAILABLE,
-            true,
-            "QuorumHealthy",
-            "a majority of voters answers".to_owned(),
-        ),
-        Membership::Known { .. } => {
-            let message = format!("{healthy} of {voters} voters answer");
-            truth(AVAILABLE, false, "QuorumLost", message)
-        }
+        // The membership is known because a majority has just confirmed a read.
+        Membership::Known { .. } => match full(desired, observed) {
+            None => truth(
+                AVAILABLE,
+                true,
+                "QuorumHealthy",
+                "a majority of voters answers".to_owned(),
+            ),
+            Some(message) => truth(AVAILABLE, false, "NoSpace", message),
+        },
         Membership::Unknown { .. } | Membership::NotAsked => {
             let begun = observed.status.cluster_id.is_some();
             let reason = if begun { "QuorumLost" } else { "NotFormed" };
@@ -267,6 +334,20 @@ fn available(desired: &Desired, observed: &Observed, plan: &Plan, gate: &Gate) -
             truth(AVAILABLE, false, reason, message)
         }
     }
+}
+
+/// A member whose database is full: then etcd takes no writes (etcd documentation, "Maintenance",
+/// space quota).
+fn full(desired: &Desired, observed: &Observed) -> Option<String> {
+    let mut reports = observed.reports.iter();
+    let (ordinal, _) = reports.find(|(_, report)| {
+        let errors = report.iter().flat_map(|report| &report.errors);
+        errors.into_iter().any(|error| error.contains("NOSPACE"))
+    })?;
+    let member = desired.identity.member(*ordinal);
+    Some(format!(
+        "the database of {member} is full, etcd takes no writes: compact, defragment and disarm the alarm, or raise the quota"
+    ))
 }
 
 fn progressing(plan: &Plan, outcome: &Outcome) -> Condition {
@@ -290,7 +371,11 @@ fn progressing(plan: &Plan, outcome: &Outcome) -> Condition {
     }
 }
 
-fn degraded(plan: &Plan, gate: &Gate) -> Condition {
+fn degraded(desired: &Desired, plan: &Plan, gate: &Gate) -> Condition {
+    if desired.deleting || desired.size == 0 {
+        let message = "members stop because the user wants it".to_owned();
+        return truth(DEGRADED, false, "AsWanted", message);
+    }
     if let Some(waiting) = plan
         .waiting
         .as_ref()
@@ -330,8 +415,7 @@ fn stamp(
     generation: Option<i64>,
     now: Timestamp,
 ) -> Vec<Condition> {
-    // Conditions carry whole seconds.
-    let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
+    let now = whole_seconds(now);
     conditions
         .into_iter()
         .map(|mut condition| {
@@ -345,4 +429,9 @@ fn stamp(
             condition
         })
         .collect()
+}
+
+/// Kubernetes' times carry whole seconds.
+fn whole_seconds(now: Timestamp) -> Timestamp {
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
 }

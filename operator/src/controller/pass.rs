@@ -1,24 +1,22 @@
 //! One pass over one cluster.
 //!
 //! Owns: the order observe, validate, plan, execute, report, and going round again after a change.
-//! Always holds: what was seen is reported, whatever became of the plan.
+//! Always holds: what was seen is reported, whatever became of the plan. A majority that does not
+//! answer is looked at again before the cluster is called unavailable: it may be choosing a leader.
 //! Deliberately does not know: the rules behind the plan.
 
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
     Api, Resource, ResourceExt,
     api::{Patch, PatchParams},
-    runtime::{
-        controller::Action as Requeue,
-        events::{Event, EventType, Recorder, Reporter},
-    },
+    runtime::controller::Action as Requeue,
 };
 use serde_json::json;
-use tracing::{debug, info};
+use tokio::time::{Instant, sleep};
+use tracing::debug;
 
-use super::{Context, patience};
+use super::{Context, announce, patience};
 use crate::{
     api::{EtcdCluster, EtcdClusterStatus},
     build::FIELD_MANAGER,
@@ -32,6 +30,12 @@ use crate::{
 /// Changes made in one go before other clusters get their turn.
 const ROUNDS: usize = 16;
 
+/// Time that a majority may take to choose a leader. Clients only wait meanwhile: an election takes
+/// one to two election timeouts of a second, another after a split vote (Raft paper, 9.3).
+const ELECTION: Duration = Duration::from_millis(2500);
+/// Between two looks at a cluster that may be choosing a leader.
+const ELECTION_LOOK: Duration = Duration::from_millis(200);
+
 /// Why a pass ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum PassFailed {
@@ -41,9 +45,30 @@ pub enum PassFailed {
     /// The operator is stopping.
     #[error("failed to read the caches")]
     Caches(#[from] CachesClosed),
+    /// Another operator may be acting already.
+    #[error("failed to go on: the lease has run out")]
+    NotLeading,
     /// Kubernetes did not take the status.
     #[error("failed to write the status")]
     Status(#[source] kube::Error),
+}
+
+impl PassFailed {
+    /// A stable word for metrics.
+    pub(super) fn class(&self) -> String {
+        let mut next: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = next {
+            match error.downcast_ref::<kube::Error>() {
+                Some(kube::Error::Api(answer)) => return format!("Kubernetes{}", answer.code),
+                Some(_) => return "KubernetesUnreachable".to_owned(),
+                None => next = error.source(),
+            }
+        }
+        match self {
+            Self::NotLeading => "NotLeading".to_owned(),
+            _ => "Stopping".to_owned(),
+        }
+    }
 }
 
 pub(super) async fn run(cluster: &EtcdCluster, context: &Context) -> Result<Requeue, PassFailed> {
@@ -51,18 +76,20 @@ pub(super) async fn run(cluster: &EtcdCluster, context: &Context) -> Result<Requ
         Ok(desired) => desired,
         Err(invalid) => return refuse(cluster, context, &invalid).await,
     };
-    if desired.deleting {
-        // Everything goes with its owner; there is nothing that the operator could hold up.
-        return Ok(Requeue::await_change());
-    }
     context.stores.ready().await?;
     context.connections.forget_gone(&context.stores.pods);
-    let mut written = cluster.status.clone().unwrap_or_default();
-    for _ in 0..ROUNDS {
-        let (status, again) = round(cluster, context, &desired, &written).await?;
-        written = status;
-        match again {
-            Again::Now => {}
+    let mut pass = Pass {
+        cluster,
+        context,
+        desired: &desired,
+        written: cluster.status.clone().unwrap_or_default(),
+        silent_since: None,
+    };
+    let mut rounds = 0;
+    while rounds < ROUNDS {
+        match pass.round().await? {
+            Again::Now => rounds += 1,
+            Again::AfterElection => sleep(ELECTION_LOOK).await,
             Again::In(delay) => return Ok(Requeue::requeue(delay)),
         }
     }
@@ -71,38 +98,106 @@ pub(super) async fn run(cluster: &EtcdCluster, context: &Context) -> Result<Requ
 
 enum Again {
     Now,
+    AfterElection,
     In(Duration),
 }
 
-async fn round(
-    cluster: &EtcdCluster,
-    context: &Context,
-    desired: &Desired,
-    written: &EtcdClusterStatus,
-) -> Result<(EtcdClusterStatus, Again), PassFailed> {
-    let mut objects = context.stores.objects(&desired.identity, cluster);
-    objects.observed.status = written.clone();
-    let dial = context.backend.etcd.as_ref();
-    let observed = observe(objects.observed, dial, &context.connections).await;
-    let plan = plan(desired, &observed, context.backend.clock.now());
-    debug!(cluster = desired.identity.name, ?plan, "planned");
+struct Pass<'a> {
+    cluster: &'a EtcdCluster,
+    context: &'a Context,
+    desired: &'a Desired,
+    /// The status as it stands in Kubernetes.
+    written: EtcdClusterStatus,
+    /// Since when no majority has answered, looks of this pass only.
+    silent_since: Option<Instant>,
+}
 
-    let executor = Executor {
-        backend: &context.backend,
-        connections: &context.connections,
-        desired,
-    };
-    let done = match executor.declare(&plan, &objects.live).await {
-        Ok(()) => executor.act(&plan, &observed).await,
-        Err(failed) => Err(failed),
-    };
-    let outcome = done.as_ref().unwrap_or(&Outcome::Nothing);
-    announce(cluster, context, desired, outcome).await;
-    let now = context.backend.clock.now();
-    let status = report::status(desired, &observed, &plan, outcome, now);
-    write_status(context, desired, written, &status).await?;
-    let again = again(context, &plan, &done?, &observed);
-    Ok((status, again))
+impl Pass<'_> {
+    async fn round(&mut self) -> Result<Again, PassFailed> {
+        let (context, desired) = (self.context, self.desired);
+        let began = Instant::now();
+        let mut objects = context.stores.objects(&desired.identity, self.cluster);
+        objects.observed.status = self.written.clone();
+        let dial = context.backend.etcd.as_ref();
+        let observed = observe(objects.observed, dial, &context.connections).await;
+        let plan = plan(desired, &observed, context.backend.clock.now());
+        debug!(cluster = desired.identity.name, ?plan, "planned");
+        if !context.tenure.holds() {
+            return Err(PassFailed::NotLeading);
+        }
+        let executor = Executor {
+            backend: &context.backend,
+            connections: &context.connections,
+            desired,
+        };
+        let done = match executor.declare(&plan, &objects.live).await {
+            Ok(()) => self.act(&executor, &plan, &observed).await,
+            Err(failed) => Err(failed),
+        };
+        let outcome = done.as_ref().unwrap_or(&Outcome::Nothing);
+        let now = context.backend.clock.now();
+        let electing = self.may_be_electing(&observed, began);
+        let status = if electing {
+            report::in_doubt(desired, &observed, now)
+        } else {
+            report::status(desired, &observed, &plan, outcome, now)
+        };
+        let metrics = &context.options.metrics;
+        metrics.looked(desired, &observed, &plan, &status);
+        self.write_status(status).await?;
+        let done = done?;
+        if electing && matches!(done, Outcome::Nothing) {
+            return Ok(Again::AfterElection);
+        }
+        Ok(again(context, &plan, &done, &observed))
+    }
+
+    /// Whether silence may be that of an election. An outage is known as such [`ELECTION`] later.
+    fn may_be_electing(&mut self, observed: &Observed, began: Instant) -> bool {
+        if observed.membership.members().is_some() {
+            self.silent_since = None;
+            return false;
+        }
+        let silent_since = *self.silent_since.get_or_insert(began);
+        !self.desired.deleting
+            && self.desired.size > 0
+            && report::is_available(&self.written)
+            && silent_since.elapsed() < ELECTION
+    }
+
+    async fn act(
+        &self,
+        executor: &Executor<'_>,
+        plan: &Plan,
+        observed: &Observed,
+    ) -> Result<Outcome, WriteFailed> {
+        let (began, metrics) = (Instant::now(), &self.context.options.metrics);
+        let outcome = executor.act(plan, observed).await?;
+        match &outcome {
+            Outcome::Nothing => {}
+            Outcome::Done(action) => {
+                metrics.acted(action.reason(), began.elapsed());
+                announce::done(self.context, self.cluster, self.desired, action).await;
+            }
+            Outcome::NotNow { action, why } => {
+                metrics.failed(why.label());
+                debug!(cluster = self.desired.identity.name, %action, %why, "not now");
+            }
+        }
+        Ok(outcome)
+    }
+
+    async fn write_status(&mut self, status: EtcdClusterStatus) -> Result<(), PassFailed> {
+        if status == self.written {
+            return Ok(());
+        }
+        let identity = &self.desired.identity;
+        put_status(self.context, &identity.namespace, &identity.name, &status).await?;
+        let changes = report::transitions(&self.written, &status);
+        announce::changes(self.context, self.cluster, self.desired, &changes).await;
+        self.written = status;
+        Ok(())
+    }
 }
 
 fn again(context: &Context, plan: &Plan, outcome: &Outcome, observed: &Observed) -> Again {
@@ -136,24 +231,6 @@ async fn refuse(
     Ok(Requeue::await_change())
 }
 
-async fn write_status(
-    context: &Context,
-    desired: &Desired,
-    before: &EtcdClusterStatus,
-    status: &EtcdClusterStatus,
-) -> Result<(), PassFailed> {
-    if status == before {
-        return Ok(());
-    }
-    put_status(
-        context,
-        &desired.identity.namespace,
-        &desired.identity.name,
-        status,
-    )
-    .await
-}
-
 async fn put_status(
     context: &Context,
     namespace: &str,
@@ -175,39 +252,5 @@ async fn put_status(
         // Deleted meanwhile: nobody is left to read it.
         Err(kube::Error::Api(answer)) if answer.code == 404 => Ok(()),
         Err(error) => Err(PassFailed::Status(error)),
-    }
-}
-
-/// One log line and one event for each thing that was done.
-async fn announce(cluster: &EtcdCluster, context: &Context, desired: &Desired, outcome: &Outcome) {
-    let action = match outcome {
-        Outcome::Nothing => return,
-        Outcome::NotNow { action, why } => {
-            debug!(cluster = desired.identity.name, %action, %why, "not now");
-            return;
-        }
-        Outcome::Done(action) => action,
-    };
-    info!(
-        namespace = desired.identity.namespace,
-        cluster = desired.identity.name,
-        %action,
-        "done"
-    );
-    let reporter = Reporter {
-        controller: FIELD_MANAGER.to_owned(),
-        instance: None,
-    };
-    let recorder = Recorder::new(context.backend.kube.clone(), reporter);
-    let event = Event {
-        type_: EventType::Normal,
-        reason: action.reason().to_owned(),
-        note: Some(action.to_string()),
-        action: "Reconcile".to_owned(),
-        secondary: None,
-    };
-    let reference: ObjectReference = cluster.object_ref(&());
-    if let Err(error) = recorder.publish(&event, &reference).await {
-        debug!(%error, "event not recorded");
     }
 }

@@ -30,7 +30,8 @@ use serde::de::DeserializeOwned;
 use super::Options;
 use crate::{api::EtcdCluster, observe::Stores};
 
-const OURS: &str = "app.kubernetes.io/managed-by=etcd-operator";
+/// Selects what the operator made.
+pub(crate) const OURS: &str = "app.kubernetes.io/managed-by=etcd-operator";
 const INSTANCE: &str = "app.kubernetes.io/instance";
 
 /// Which object changed; its content is in the caches.

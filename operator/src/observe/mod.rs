@@ -22,8 +22,7 @@ use crate::{
     last_words::LastWords,
 };
 
-pub(crate) use look::chain;
-pub use look::{CachesClosed, Connections, Objects, Stores, observe};
+pub use look::{CachesClosed, Connections, Objects, Stores, chain, observe};
 
 /// One cluster, as seen just now.
 #[derive(Clone, Debug, Default, PartialEq)]

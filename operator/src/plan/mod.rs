@@ -138,6 +138,19 @@ impl Action {
             Self::DeleteClaim { .. } => "VolumeDeleted",
         }
     }
+
+    /// Ordinal of the member that it is about.
+    #[must_use]
+    pub fn ordinal(&self) -> u32 {
+        match self {
+            Self::MoveLeader { from, .. } => *from,
+            Self::AddLearner { ordinal }
+            | Self::Promote { ordinal, .. }
+            | Self::RemoveMember { ordinal, .. }
+            | Self::RestartPod { ordinal, .. }
+            | Self::DeleteClaim { ordinal, .. } => *ordinal,
+        }
+    }
 }
 
 impl Restart {

@@ -5,13 +5,16 @@
 //! Deliberately does not know: whether servers are simulated.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
 };
 
-use http::{Method, Request, Uri};
+use futures::{FutureExt, future::BoxFuture};
+use http::{Method, Request, Response, Uri};
 use tower::{Layer, Service};
+
+use super::Access;
 
 /// Calls that one client has made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +23,8 @@ pub struct Calls {
     pub kubernetes: BTreeMap<String, u64>,
     /// Calls to etcd members, by method: `MemberAdd`.
     pub etcd: BTreeMap<String, u64>,
+    /// What of the API server it has used, as roles name it.
+    pub accesses: BTreeSet<Access>,
 }
 
 /// Counts the calls of one client; a clone counts into the same place.
@@ -59,6 +64,7 @@ fn count_kubernetes(calls: &mut Calls, method: &Method, uri: &Uri) {
     let watches = query
         .split('&')
         .any(|pair| pair == "watch=true" || pair == "watch=1");
+    calls.accesses.extend(Access::asked(method, uri));
     let verb = if watches { "WATCH" } else { method.as_str() };
     *calls
         .kubernetes
@@ -117,22 +123,33 @@ pub(super) struct Counted<S> {
     layer: CountLayer,
 }
 
-impl<S: Service<Request<B>>, B> Service<Request<B>> for Counted<S> {
+impl<S, A, B> Service<Request<A>> for Counted<S>
+where
+    S: Service<Request<A>, Response = Response<B>>,
+    S::Future: Send + 'static,
+{
     type Response = S::Response;
     type Error = S::Error;
-    type Future = S::Future;
+    type Future = BoxFuture<'static, Result<S::Response, S::Error>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<B>) -> S::Future {
-        (self.layer.count)(
-            &mut self.layer.counter.lock(),
-            request.method(),
-            request.uri(),
-        );
-        self.inner.call(request)
+    fn call(&mut self, request: Request<A>) -> Self::Future {
+        let counter = self.layer.counter.clone();
+        (self.layer.count)(&mut counter.lock(), request.method(), request.uri());
+        let access = Access::asked(request.method(), request.uri());
+        let seen = move |answer: &Result<Response<B>, S::Error>| {
+            let (Some(access), Ok(answer)) = (access, answer) else {
+                return;
+            };
+            counter
+                .lock()
+                .accesses
+                .extend(access.answered(answer.status()));
+        };
+        self.inner.call(request).inspect(seen).boxed()
     }
 }
 

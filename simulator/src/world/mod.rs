@@ -7,6 +7,7 @@
 //!
 //! Reading order: this file, then [`clients`](World::kube_client), then [`Operator`].
 
+mod accesses;
 mod calls;
 mod clients;
 mod connector;
@@ -29,6 +30,7 @@ use tokio::{
 };
 
 pub use self::{
+    accesses::Access,
     calls::{Calls, Counter},
     connector::Connector,
     names::{Names, Services},
