@@ -19,7 +19,9 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{planted::Plant, report::Verdict, scenario::Scenario, sim, worlds::Request};
+use crate::{
+    planted::Plant, report::Verdict, runner::Event, scenario::Scenario, sim, worlds::Request,
+};
 
 /// What came of one attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +82,7 @@ pub fn attempt_with(scenario: &Scenario, seed: u64, planted: Option<&'static Pla
         keep_trace: false,
         planted,
     };
+    let mut writes = 0;
     let mut tell = |event| {
         if let Event::Ended(step) = event {
             writes += step.calls.map_or(0, |calls| calls.writes());
@@ -88,7 +91,6 @@ pub fn attempt_with(scenario: &Scenario, seed: u64, planted: Option<&'static Pla
     let ran = catch_unwind(AssertUnwindSafe(|| sim::run(&request, &mut tell)));
     let mut situations = BTreeMap::new();
     let mut took = Duration::ZERO;
-    let mut writes = 0;
     let (verdict, what, reason) = match ran {
         Err(panic) => {
             let text = said(&*panic);

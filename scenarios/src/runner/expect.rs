@@ -4,14 +4,20 @@
 //! Always holds: an expectation that fails says what was still missing, or what changed.
 //! Deliberately does not know: what comes after it.
 
+use std::time::Duration;
+
 use chaos::Observation;
 
-use super::{Event, LOOK_EVERY, Run, Stopped};
+use super::{Event, Run, Stopped};
 use crate::{
     report::Verdict,
     scenario::{Expectation, Span},
     world::World,
 };
+
+/// Time in which an operator may still write down what has just come true, and delete what is not
+/// needed any more.
+const TIDIES_UP: Duration = Duration::from_secs(10);
 
 impl<W: World> Run<'_, W> {
     pub(super) async fn expect(&mut self, expectation: &Expectation) -> Result<(), Stopped> {
@@ -68,7 +74,7 @@ impl<W: World> Run<'_, W> {
     async fn wait(
         &mut self,
         expectation: &Expectation,
-        deadline: std::time::Duration,
+        deadline: Duration,
         missing: String,
     ) -> Result<(), Stopped> {
         let at = self.world.elapsed();
@@ -87,11 +93,10 @@ impl<W: World> Run<'_, W> {
         count: u32,
         lasting: Span,
     ) -> Result<(), Stopped> {
-        let end = self.world.elapsed() + lasting.duration();
+        let began = self.world.elapsed();
+        let end = began + lasting.duration();
         let mut first: Option<Observation> = None;
-        // What has come true a moment ago may still be written down.
-        self.pass(LOOK_EVERY * 4).await?;
-        let calls = self.world.calls();
+        let mut calls = None;
         loop {
             self.look().await?;
             let Some(look) = &self.last else { continue };
@@ -105,13 +110,16 @@ impl<W: World> Run<'_, W> {
                 ));
             }
             let at = self.world.elapsed();
+            if calls.is_none() && at >= began + TIDIES_UP {
+                calls = self.world.calls().map(|calls| (at, calls));
+            }
             if at >= end {
                 // Where nobody counts calls, nothing is claimed of them.
-                let Some((now, before)) = self.world.calls().zip(calls) else {
+                let Some((now, (since, before))) = self.world.calls().zip(calls) else {
                     return Ok(());
                 };
                 let made = now.since(&before).kubernetes;
-                let rest = chaos::rest::check(&made, lasting.duration());
+                let rest = chaos::rest::check(&made, at - since);
                 return rest.map_err(|what| changed(expectation, &what));
             }
             (self.tell)(Event::Waiting {

@@ -198,7 +198,7 @@ impl Strikes {
             }
             (OperatorFault::Twin(_), false) => {
                 if let Some(twin) = self.state().twin.take() {
-                    twin.kill(Death::Process);
+                    self.world.net().remove_host(twin.host());
                 }
             }
             (OperatorFault::KillAt { moment, nth, call }, true) => {
