@@ -162,6 +162,7 @@ mod tests {
                 };
                 running
             ],
+            ..Observation::default()
         }
     }
 
