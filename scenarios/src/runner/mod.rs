@@ -251,6 +251,10 @@ impl<W: World> Run<'_, W> {
     }
 
     async fn conclude(mut self, ended: Result<(), Stopped>) -> Outcome {
+        // A real world goes on when the run is over.
+        if let Err(stopped) = self.heal().await {
+            self.note(format!("not healed: {}", stopped.reason));
+        }
         self.stop_traffic().await;
         let violations = self.violations();
         let (verdict, reason) = match (violations.first(), ended) {
