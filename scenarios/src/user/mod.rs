@@ -187,7 +187,11 @@ impl World for User {
             Action::Scale(size) => {
                 resource::scale(kube, &self.namespace, &cluster.name, size).await
             }
-            Action::Delete => resource::delete(kube, &self.namespace, &cluster.name).await,
+            Action::Delete => {
+                // What comes after it is another cluster, which tells its own endpoint.
+                self.endpoint.tell(None);
+                resource::delete(kube, &self.namespace, &cluster.name).await
+            }
             Action::Wait(span) => {
                 self.pass(span.duration()).await;
                 Ok(())
