@@ -18,6 +18,8 @@ pub fn healthy_cluster(voters: u32, size: u32) -> (Desired, Observed) {
         stateful_set: Some(StatefulSetView {
             replicas: voters,
             owned: true,
+            template: Some(desired.template_hash.clone()),
+            up_to_date: true,
             ..StatefulSetView::default()
         }),
         ..Observed::default()
@@ -33,6 +35,8 @@ pub fn healthy_cluster(voters: u32, size: u32) -> (Desired, Observed) {
         });
         let pod = PodView {
             running: true,
+            ready: true,
+            template: Some(desired.template_hash.clone()),
             ..PodView::default()
         };
         observed.pods.insert(ordinal, pod);
@@ -78,7 +82,11 @@ fn desired(size: u32) -> Desired {
         storage_size: Default::default(),
         storage_class: None,
         retention: operator::api::RetentionPolicy::Retain,
-        resources: None,
+        version_refused: None,
+        resources: Default::default(),
+        options: Default::default(),
+        pod_template: Default::default(),
+        template_hash: "0123456789abcdef".into(),
         generation: Some(1),
         deleting: false,
     }

@@ -5,6 +5,10 @@
 //! bad input before the operator sees it.
 //! Deliberately does not know: how any of it is brought about.
 
+mod options;
+mod pod_template;
+mod schema;
+
 use std::collections::BTreeMap;
 
 use k8s_openapi::{
@@ -18,6 +22,9 @@ use k8s_openapi::{
 use kube::{CustomResource, CustomResourceExt, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use options::{AutoCompactionMode, EtcdOptions, LogLevel};
+pub use pod_template::{PodMetadata, PodTemplate};
 
 /// Most members that a cluster may have. Every write waits for a majority of the voters, so more
 /// members than this only make it slower.
@@ -48,58 +55,67 @@ pub const MAX_SIZE: u32 = 9;
     validation = Rule::new("size(self.metadata.name) <= 45").message(
         "metadata.name must have 45 characters or fewer: members and services are named after it"
     ),
+    // These compare with what the cluster has really run, which the status records, and not with
+    // the spec before: so a mistake that never came true (a tag that nobody can pull) can be taken
+    // back. What is unchanged always passes, so that no write of the status can ever be refused.
+    validation = Rule::new("self.spec.version == oldSelf.spec.version || !has(oldSelf.status) || !has(oldSelf.status.version) || int(self.spec.version.split('.')[1]) * 1000 + int(self.spec.version.split('.')[2]) >= int(oldSelf.status.version.split('.')[1]) * 1000 + int(oldSelf.status.version.split('.')[2])")
+        .message("spec.version cannot go below status.version, which a member has run: etcd's data cannot be read by an earlier version"),
+    validation = Rule::new("self.spec.version == oldSelf.spec.version || !has(oldSelf.status) || !has(oldSelf.status.version) || int(self.spec.version.split('.')[1]) <= int(oldSelf.status.version.split('.')[1]) || int(oldSelf.status.version.split('.')[1]) > 5 || int(oldSelf.status.version.split('.')[2]) >= 26")
+        .message("etcd 3.6 may only follow 3.5.26 or later: set spec.version to 3.5.26 or a later 3.5 first (https://etcd.io/docs/v3.6/upgrades/upgrade_3_6/)"),
+    validation = Rule::new("self.spec.storage.size == oldSelf.spec.storage.size || !has(oldSelf.status) || !has(oldSelf.status.volumeSize) || quantity(self.spec.storage.size).compareTo(quantity(oldSelf.status.volumeSize)) >= 0")
+        .message("spec.storage.size cannot go below status.volumeSize, which a volume already has: volumes do not shrink"),
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new(
-    "has(self.resources) == has(oldSelf.resources) && (!has(self.resources) || self.resources == oldSelf.resources)"
-).message("spec.resources cannot be changed on a running cluster yet; create a new cluster with the wanted resources"))]
 pub struct EtcdClusterSpec {
     /// Number of members. 0 stops the cluster and keeps its data.
     #[serde(default = "default_size")]
     #[schemars(range(min = 0, max = 9))]
     pub size: u32,
 
-    /// The etcd version of every member, for example 3.5.21.
+    /// The etcd version of every member, for example 3.5.21. May go up, to a later patch release
+    /// or to the next minor; members are then restarted one at a time.
     #[serde(default = "default_version")]
     #[schemars(length(max = 32))]
     #[x_kube(validation = Rule::new(r"self.matches('^3\\.[56]\\.(0|[1-9][0-9]{0,2})$')").message(
         "spec.version must be a release of etcd 3.5 or 3.6 as MAJOR.MINOR.PATCH, for example 3.5.21"
-    ))]
-    #[x_kube(validation = Rule::new("self == oldSelf").message(
-        "spec.version cannot be changed on a running cluster yet; create a new cluster with the wanted version"
     ))]
     pub version: String,
 
     /// Image of etcd without its tag; the tag is `v` and the version.
     #[serde(default = "default_image")]
     #[schemars(length(min = 1))]
-    #[x_kube(validation = Rule::new("self == oldSelf").message(
-        "spec.image cannot be changed on a running cluster yet; create a new cluster with the wanted image"
-    ))]
     pub image: String,
 
     /// Where members keep their data.
     #[serde(default)]
     pub storage: Storage,
 
-    /// Compute resources of each member.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resources: Option<ResourceRequirements>,
+    /// Compute resources of each member. A limit of memory also bounds what Go's runtime takes
+    /// (GOMEMLIMIT, 90 % of it).
+    #[serde(default = "default_resources")]
+    #[schemars(schema_with = "schema::resources")]
+    pub resources: ResourceRequirements,
+
+    /// Settings of etcd.
+    #[serde(default)]
+    pub options: EtcdOptions,
+
+    /// Labels, annotations and scheduling of the members' pods.
+    #[serde(default)]
+    pub pod_template: PodTemplate,
 }
 
 /// A volume for each member.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("self.size == oldSelf.size").message(
-    "spec.storage.size cannot be changed on a running cluster yet; create a new cluster with the wanted size"
-))]
 #[x_kube(validation = Rule::new(
     "has(self.storageClassName) == has(oldSelf.storageClassName) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)"
 ).message("spec.storage.storageClassName cannot be changed: volumes do not move between classes"))]
 pub struct Storage {
-    /// Size of each volume. etcd alone wants 128 MiB for its preallocated log.
+    /// Size of each volume. etcd alone wants 128 MiB for its preallocated log. May grow, where the
+    /// StorageClass allows it.
     #[serde(default = "default_storage_size")]
-    #[schemars(schema_with = "quantity_schema")]
+    #[schemars(schema_with = "schema::quantity")]
     pub size: Quantity,
 
     /// StorageClass; the cluster's default when left out.
@@ -141,6 +157,14 @@ pub struct EtcdClusterStatus {
     /// etcd's cluster ID, in hexadecimal as etcdctl prints it.
     #[serde(default, rename = "clusterID", skip_serializing_if = "Option::is_none")]
     pub cluster_id: Option<String>,
+    /// The latest version that any member has run; never lowered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub version: Option<String>,
+    /// The size that volumes have been asked to have; the largest, if they differ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::quantity")]
+    pub volume_size: Option<Quantity>,
     /// The leader's member ID, in hexadecimal.
     #[serde(default, rename = "leaderID", skip_serializing_if = "Option::is_none")]
     pub leader_id: Option<String>,
@@ -158,7 +182,7 @@ pub struct EtcdClusterStatus {
     pub recoveries: u32,
     /// Available, Progressing, Degraded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "conditions_schema")]
+    #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,
 }
 
@@ -182,6 +206,9 @@ pub struct MemberStatus {
     /// Not there while it answers, nor before it has ever answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seen: Option<Time>,
+    /// Since when it has been a learner; absent once it votes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learner_since: Option<Time>,
     /// UID of the volume claim on which it last answered: with another one its data is lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volume: Option<String>,
@@ -220,6 +247,9 @@ pub enum Phase {
     Running,
     /// On its way to another size.
     Scaling,
+    /// At the wanted size, and its members are restarted one by one for a new version, or for
+    /// another change of what they run.
+    Upgrading,
     /// At the wanted size, and something is wrong with it.
     Failed,
     /// Being deleted.
@@ -252,6 +282,19 @@ fn default_storage_size() -> Quantity {
     Quantity("1Gi".to_owned())
 }
 
+/// What a small member needs: it idles at 35 MiB, and a twentieth of a core.
+fn default_resources() -> ResourceRequirements {
+    let requests = [("cpu", "100m"), ("memory", "128Mi")];
+    ResourceRequirements {
+        requests: Some(
+            requests
+                .map(|(name, amount)| (name.to_owned(), Quantity(amount.to_owned())))
+                .into(),
+        ),
+        ..ResourceRequirements::default()
+    }
+}
+
 impl Default for Storage {
     fn default() -> Self {
         Self {
@@ -260,25 +303,6 @@ impl Default for Storage {
             retention_policy: RetentionPolicy::default(),
         }
     }
-}
-
-fn quantity_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({
-        "type": "string",
-        "pattern": r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|Pi|Ei|k|M|G|T|P|E)?$",
-    })
-}
-
-/// Conditions are a list keyed by type, so that other controllers can add their own by
-/// server-side apply without taking ours over.
-fn conditions_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    let items = generator.subschema_for::<Condition>();
-    schemars::json_schema!({
-        "type": "array",
-        "items": items,
-        "x-kubernetes-list-type": "map",
-        "x-kubernetes-list-map-keys": ["type"],
-    })
 }
 
 /// The CustomResourceDefinition of [`EtcdCluster`].

@@ -5,7 +5,13 @@
 //! on is read again, live, right before it.
 //! Deliberately does not know: why; the plan leaves it no choices.
 
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use k8s_openapi::{
+    api::{
+        apps::v1::StatefulSet,
+        core::v1::{PersistentVolumeClaim, Pod},
+    },
+    apimachinery::pkg::api::resource::Quantity,
+};
 use kube::{
     Api, Resource, ResourceExt,
     api::{DeleteParams, Patch, PatchParams, Preconditions},
@@ -18,7 +24,7 @@ use crate::{
     backend::Backend,
     build::{self, FIELD_MANAGER, drift, services, stateful_set},
     etcd::{CallFailed, MemberClient},
-    observe::{Connections, LiveObjects, Observed},
+    observe::{self, Connections, LiveObjects, Observed},
     plan::{Action, Plan, Removal},
     validate::Desired,
 };
@@ -48,6 +54,11 @@ pub enum NotNow {
     /// No member to ask.
     #[error("no member can be asked: {0}")]
     NobodyToAsk(String),
+    /// The StorageClass, or the API server, refused a larger volume.
+    #[error(
+        "Kubernetes refuses: {0}; use a StorageClass with allowVolumeExpansion: true, or set spec.storage.size back to status.volumeSize"
+    )]
+    VolumeNotGrown(String),
     /// The world has moved on since it was observed.
     #[error("{0} has changed since it was read; the next look decides anew")]
     Stale(&'static str),
@@ -60,6 +71,7 @@ impl NotNow {
         match self {
             Self::Etcd(failed) => failed.label(),
             Self::NobodyToAsk(_) => "Unreachable",
+            Self::VolumeNotGrown(_) => "VolumeExpansionRefused",
             Self::Stale(_) => "StaleRead",
         }
     }
@@ -73,6 +85,15 @@ pub struct WriteFailed {
     kind: String,
     name: String,
     source: kube::Error,
+}
+
+fn refused(verb: &'static str, kind: &str, name: String, source: kube::Error) -> WriteFailed {
+    WriteFailed {
+        verb,
+        kind: kind.to_owned(),
+        name,
+        source,
+    }
 }
 
 /// Carries plans out.
@@ -120,10 +141,26 @@ impl Executor<'_> {
                 .await?;
         }
         if let Some(replicas) = plan.replicas {
-            let set = stateful_set::stateful_set(desired, replicas);
-            self.apply(live.stateful_set.as_ref(), &set).await?;
+            self.declare_set(replicas, live.stateful_set.as_ref())
+                .await?;
         }
         self.own_claims(live).await
+    }
+
+    /// One that is being deleted is left alone: it is made anew once it is gone.
+    async fn declare_set(
+        &self,
+        replicas: u32,
+        live: Option<&StatefulSet>,
+    ) -> Result<(), WriteFailed> {
+        if live.is_some_and(|set| set.metadata.deletion_timestamp.is_some()) {
+            return Ok(());
+        }
+        let claims = live.and_then(|set| set.spec.as_ref()?.volume_claim_templates.as_ref());
+        let fixed = claims.and_then(|claims| observe::requested(claims.first()?));
+        let size = fixed.unwrap_or(&self.desired.storage_size);
+        let set = stateful_set::stateful_set(self.desired, replicas, size);
+        self.apply(live, &set).await
     }
 
     /// Volumes follow the retention policy. A claim is left alone until it is bound: a write in
@@ -185,6 +222,10 @@ impl Executor<'_> {
         let result = match &action {
             Action::DeleteClaim { ordinal, uid } => self.delete_claim(*ordinal, uid).await?,
             Action::RestartPod { ordinal, uid, .. } => self.restart_pod(*ordinal, uid).await?,
+            Action::GrowVolume { ordinal, uid, size } => {
+                self.grow_volume(*ordinal, uid, size).await?
+            }
+            Action::RecreateStatefulSet { uid } => self.orphan_pods(uid).await?,
             _ => self.change_membership(&action, observed).await,
         };
         Ok(match result {
@@ -218,7 +259,10 @@ impl Executor<'_> {
             Action::Promote { id, .. } => member.promote(*id).await?,
             Action::MoveLeader { id, .. } => member.move_leader(*id).await?,
             Action::RemoveMember { id, .. } => member.remove(*id).await?,
-            Action::DeleteClaim { .. } | Action::RestartPod { .. } => {}
+            Action::DeleteClaim { .. }
+            | Action::RestartPod { .. }
+            | Action::GrowVolume { .. }
+            | Action::RecreateStatefulSet { .. } => {}
         }
         Ok(())
     }
@@ -296,7 +340,7 @@ impl Executor<'_> {
         uid: &str,
     ) -> Result<Result<(), NotNow>, WriteFailed> {
         let name = self.desired.identity.claim(ordinal);
-        self.delete::<PersistentVolumeClaim>(name, uid, "the volume claim")
+        self.delete::<PersistentVolumeClaim>(name, uid, "the volume claim", DeleteParams::default())
             .await
     }
 
@@ -307,7 +351,49 @@ impl Executor<'_> {
         uid: &str,
     ) -> Result<Result<(), NotNow>, WriteFailed> {
         let name = self.desired.identity.member(ordinal);
-        self.delete::<Pod>(name, uid, "the pod").await
+        self.delete::<Pod>(name, uid, "the pod", DeleteParams::default())
+            .await
+    }
+
+    /// Asks for a larger volume. A class that does not allow it is no failure of the pass: it is
+    /// said, and everything else goes on.
+    async fn grow_volume(
+        &self,
+        ordinal: u32,
+        uid: &str,
+        size: &str,
+    ) -> Result<Result<(), NotNow>, WriteFailed> {
+        let name = self.desired.identity.claim(ordinal);
+        let patch = stateful_set::claim_growth(uid, &Quantity(size.to_owned()));
+        let params = PatchParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let claims = self.objects::<PersistentVolumeClaim>();
+        match claims.patch(&name, &params, &Patch::Merge(patch)).await {
+            Ok(_) => Ok(Ok(())),
+            Err(kube::Error::Api(status)) => Ok(Err(match status.code {
+                403 | 422 => NotNow::VolumeNotGrown(status.message.clone()),
+                404 | 409 => NotNow::Stale("the volume claim"),
+                _ => {
+                    return Err(refused(
+                        "patch",
+                        "PersistentVolumeClaim",
+                        name,
+                        kube::Error::Api(status),
+                    ));
+                }
+            })),
+            Err(source) => Err(refused("patch", "PersistentVolumeClaim", name, source)),
+        }
+    }
+
+    /// Deletes the StatefulSet but not its pods.
+    async fn orphan_pods(&self, uid: &str) -> Result<Result<(), NotNow>, WriteFailed> {
+        let name = self.desired.identity.name.clone();
+        let orphan = DeleteParams::orphan();
+        self.delete::<StatefulSet>(name, uid, "the StatefulSet", orphan)
+            .await
     }
 
     /// Deletes an object if it still is the one with this UID: the API server compares and deletes
@@ -317,6 +403,7 @@ impl Executor<'_> {
         name: String,
         uid: &str,
         what: &'static str,
+        params: DeleteParams,
     ) -> Result<Result<(), NotNow>, WriteFailed>
     where
         K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
@@ -329,7 +416,7 @@ impl Executor<'_> {
                 uid: Some(uid.to_owned()),
                 resource_version: None,
             }),
-            ..DeleteParams::default()
+            ..params
         };
         match self.objects::<K>().delete(&name, &params).await {
             Ok(_) => Ok(Ok(())),

@@ -24,6 +24,7 @@ pub mod lease;
 pub mod metrics;
 pub mod observe;
 pub mod plan;
+pub mod quantity;
 pub mod report;
 pub mod validate;
 pub mod version;

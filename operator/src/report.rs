@@ -10,15 +10,20 @@ mod transitions;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::{
+    api::resource::Quantity,
+    apis::meta::v1::{Condition, Time},
+};
 
 use crate::{
     api::{EtcdClusterStatus, MemberRole, MemberStatus, Phase, selector_labels},
-    etcd::Member,
+    etcd::{Member, MemberReport},
     execute::Outcome,
     observe::{Membership, Observed},
     plan::{Gate, Plan, Waiting},
+    quantity,
     validate::{Desired, Invalid},
+    version::EtcdVersion,
 };
 
 pub use transitions::{Transition, transitions};
@@ -61,6 +66,8 @@ pub fn status(
         observed_generation: desired.generation,
         // Written once and never again: what does not match it is another cluster.
         cluster_id: previous.cluster_id.clone().or(known_id),
+        version: latest_version(observed),
+        volume_size: volume_size(observed),
         leader_id: observed.leader().map(|id| format!("{id:x}")),
         endpoints: vec![desired.identity.endpoint()],
         selector: Some(selector.join(",")),
@@ -140,6 +147,35 @@ fn is_settled(desired: &Desired, plan: &Plan, outcome: &Outcome, gate: &Gate) ->
     matches!(outcome, Outcome::Nothing) && plan.waiting.is_none() && gate.voters() == wanted
 }
 
+/// The latest version that any member has ever reported: etcd does not go back behind it.
+fn latest_version(observed: &Observed) -> Option<String> {
+    let members = observed.membership.members().unwrap_or_default();
+    let reported = members
+        .iter()
+        .filter_map(|member| observed.report_of(member.id));
+    let recorded = observed.status.version.iter();
+    recorded
+        .chain(reported.map(|report| &report.version))
+        .filter_map(|text| text.parse::<EtcdVersion>().ok())
+        .max()
+        .map(|version| version.to_string())
+}
+
+fn volume_size(observed: &Observed) -> Option<Quantity> {
+    let claims = observed
+        .claims
+        .values()
+        .filter_map(|claim| claim.requested.clone());
+    let largest = claims.reduce(|one, other| {
+        if quantity::less(&one, &other) {
+            other
+        } else {
+            one
+        }
+    });
+    largest.or_else(|| observed.status.volume_size.clone())
+}
+
 fn phase(desired: &Desired, observed: &Observed, gate: &Gate, settled: bool) -> Phase {
     let previous = observed.status.phase;
     let wanted = usize::try_from(desired.size).unwrap_or(usize::MAX);
@@ -157,6 +193,11 @@ fn phase(desired: &Desired, observed: &Observed, gate: &Gate, settled: bool) -> 
         Phase::Creating
     } else if observed.membership.members().is_none() {
         Phase::Failed
+    } else if gate.voters() == wanted && rolls_out(desired, observed) {
+        Phase::Upgrading
+    } else if gate.voters() == wanted && gate.has_quorum() && previous == Phase::Upgrading {
+        // The last one is on its way back.
+        Phase::Upgrading
     } else if gate.voters() == wanted && gate.has_quorum() && previous == Phase::Running {
         // A member that is briefly away does not change what the cluster is; `Degraded` tells.
         Phase::Running
@@ -165,6 +206,12 @@ fn phase(desired: &Desired, observed: &Observed, gate: &Gate, settled: bool) -> 
     } else {
         Phase::Failed
     }
+}
+
+/// Whether a pod is still to be replaced for what the spec says.
+fn rolls_out(desired: &Desired, observed: &Observed) -> bool {
+    let mut pods = observed.pods.values();
+    pods.any(|pod| pod.template.as_deref() != Some(desired.template_hash.as_str()))
 }
 
 fn member_statuses(
@@ -223,9 +270,14 @@ fn member_status(
         learner: member.learner,
         healthy,
         last_seen: last_seen(before, report.is_some(), now),
+        learner_since: member.learner.then(|| {
+            let known = before.and_then(|before| before.learner_since.clone());
+            known.unwrap_or_else(|| Time(whole_seconds(now)))
+        }),
         volume: answered_on
             .map(|claim| claim.uid.clone())
             .or_else(|| before.and_then(|before| before.volume.clone())),
+        // Kept while it does not answer: an upgrade is judged by what everybody has run.
         version: report
             .map(|report| report.version.clone())
             .or_else(|| before.and_then(|before| before.version.clone())),
@@ -295,7 +347,7 @@ fn conditions(
     let all = vec![
         available(desired, observed, plan),
         progressing(plan, outcome),
-        degraded(desired, plan, gate),
+        degraded(desired, observed, plan, gate),
     ];
     stamp(&observed.status, all, desired.generation, now)
 }
@@ -371,7 +423,7 @@ fn progressing(plan: &Plan, outcome: &Outcome) -> Condition {
     }
 }
 
-fn degraded(desired: &Desired, plan: &Plan, gate: &Gate) -> Condition {
+fn degraded(desired: &Desired, observed: &Observed, plan: &Plan, gate: &Gate) -> Condition {
     if desired.deleting || desired.size == 0 {
         let message = "members stop because the user wants it".to_owned();
         return truth(DEGRADED, false, "AsWanted", message);
@@ -387,6 +439,12 @@ fn degraded(desired: &Desired, plan: &Plan, gate: &Gate) -> Condition {
     if sick > 0 {
         let message = format!("{sick} of {} voters do not answer healthy", gate.voters());
         return truth(DEGRADED, true, "MemberUnhealthy", message);
+    }
+    let mut reports = observed.reports.values().flatten();
+    if reports.any(MemberReport::has_space_alarm) {
+        let message = "etcd has used up its quota and takes no writes: free space with `etcdctl \
+                       compact`, then `etcdctl defrag`, then `etcdctl alarm disarm`";
+        return truth(DEGRADED, true, "NoSpace", message.to_owned());
     }
     truth(
         DEGRADED,

@@ -16,6 +16,61 @@ pub struct EtcdVersion {
     pub patch: u16,
 }
 
+/// The first release of 3.5 that 3.6 may follow. Before, members that were promoted from learner
+/// can turn into learners again, and removed ones come back (etcd issues 19557, 20793 and 20967;
+/// etcd's documentation, "Upgrade etcd from v3.5 to v3.6").
+const LAST_STEP_IN_3_5: EtcdVersion = EtcdVersion {
+    major: 3,
+    minor: 5,
+    patch: 26,
+};
+
+/// Why a cluster may not go to the wanted version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PathRefused {
+    /// Back.
+    #[error(
+        "etcd cannot be downgraded: {from} has run and {to} is wanted; set spec.version to {from} or later"
+    )]
+    Downgrade {
+        /// What has run.
+        from: EtcdVersion,
+        /// What is wanted.
+        to: EtcdVersion,
+    },
+    /// Over a minor.
+    #[error(
+        "etcd is upgraded one minor at a time: {from} runs and {to} is wanted; set spec.version to a release of {}.{} first", from.major, from.minor + 1
+    )]
+    Skips {
+        /// What runs.
+        from: EtcdVersion,
+        /// What is wanted.
+        to: EtcdVersion,
+    },
+    /// To 3.6 from a 3.5 that is not ready for it.
+    #[error(
+        "etcd {to} may only follow {LAST_STEP_IN_3_5} or later and a member runs {from}: set spec.version to {LAST_STEP_IN_3_5} or a later 3.5 first"
+    )]
+    TooEarly {
+        /// What runs.
+        from: EtcdVersion,
+        /// What is wanted.
+        to: EtcdVersion,
+    },
+}
+
+impl PathRefused {
+    /// A stable word for conditions.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Downgrade { .. } => "DowngradeRefused",
+            Self::Skips { .. } | Self::TooEarly { .. } => "UpgradePathRefused",
+        }
+    }
+}
+
 /// Text that is not a version.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("version {text:?} is not of the form MAJOR.MINOR.PATCH, such as 3.5.21")]
@@ -34,6 +89,25 @@ impl EtcdVersion {
     #[must_use]
     pub fn learner_limit(self) -> usize {
         if self.has_max_learners() { 2 } else { 1 }
+    }
+
+    /// May a cluster in which this version has run go on to another one? One minor at a time, and
+    /// never back: etcd's documentation, "Upgrading etcd clusters".
+    ///
+    /// # Errors
+    /// What speaks against it, and what to do instead.
+    pub fn may_become(self, wanted: Self) -> Result<(), PathRefused> {
+        let (from, to) = (self, wanted);
+        if to < from {
+            return Err(PathRefused::Downgrade { from, to });
+        }
+        if to.major > from.major || to.minor > from.minor + 1 {
+            return Err(PathRefused::Skips { from, to });
+        }
+        if (to.minor, from.minor) == (6, 5) && from < LAST_STEP_IN_3_5 {
+            return Err(PathRefused::TooEarly { from, to });
+        }
+        Ok(())
     }
 
     /// Whether `/livez` and `/readyz` exist (backported to 3.5.11).
@@ -96,6 +170,23 @@ mod tests {
         for text in ["", "3.5", "3.5.x", "3.5.1.2", "v3.5.1", "3..1", "-3.5.1"] {
             assert!(text.parse::<EtcdVersion>().is_err(), "{text} was accepted");
         }
+    }
+
+    #[test]
+    fn versions_go_up_one_minor_at_a_time() {
+        let may = |from: &str, to: &str| {
+            let read = |text: &str| text.parse::<EtcdVersion>().expect("a version");
+            read(from).may_become(read(to)).map_err(PathRefused::reason)
+        };
+        assert_eq!(may("3.5.21", "3.5.21"), Ok(()));
+        assert_eq!(may("3.5.21", "3.5.30"), Ok(()));
+        assert_eq!(may("3.5.26", "3.6.0"), Ok(()));
+        assert_eq!(may("3.6.0", "3.7.0"), Ok(()));
+        assert_eq!(may("3.5.25", "3.6.16"), Err("UpgradePathRefused"));
+        assert_eq!(may("3.5.30", "3.7.0"), Err("UpgradePathRefused"));
+        assert_eq!(may("3.5.30", "4.0.0"), Err("UpgradePathRefused"));
+        assert_eq!(may("3.6.0", "3.5.30"), Err("DowngradeRefused"));
+        assert_eq!(may("3.5.21", "3.5.20"), Err("DowngradeRefused"));
     }
 
     #[test]

@@ -4,13 +4,17 @@ mod stage;
 
 use std::{collections::BTreeSet, fs, time::Duration};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use simulator::{determinism::simulate, world::Access};
 use stage::{Stage, options};
 use tokio::time::sleep;
 
 /// Granted, and not seen in the walk below.
-const WITHOUT_A_CALL: [(&str, &str); 3] = [
+const WITHOUT_A_CALL: [(&str, &str); 4] = [
+    (
+        "delete statefulsets.apps",
+        "it is made anew around its pods when new volumes are to be larger",
+    ),
     (
         "delete pods.",
         "a pod that outlives its member or its template is restarted",
@@ -69,6 +73,14 @@ async fn used(stage: &Stage) -> BTreeSet<Access> {
         stage.scale(size).await;
         stage.until_ready(u64::from(size)).await;
     }
+    stage
+        .edit(json!({
+            "storage": {"size": "2Gi"},
+            "resources": {"limits": {"memory": "256Mi"}},
+        }))
+        .await;
+    sleep(Duration::from_secs(60)).await;
+    stage.until_ready(3).await;
     stage.damage().await;
     sleep(Duration::from_secs(5)).await;
     stage.until_ready(3).await;

@@ -4,16 +4,25 @@
 //! Always holds: fields that others set and that we do not speak of are no drift.
 //! Deliberately does not know: which object it looks at.
 
-use serde_json::Value;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use serde_json::{Map, Value};
+
+use crate::quantity;
 
 /// Whether `live` has every field of `wanted` with the same value. Maps may have more keys; lists
 /// must have the same length, since an extra container or port is a change of what was asked for.
 #[must_use]
 pub fn covers(live: &Value, wanted: &Value) -> bool {
     match (live, wanted) {
-        (Value::Object(live), Value::Object(wanted)) => wanted
-            .iter()
-            .all(|(key, wanted)| covers(live.get(key).unwrap_or(&Value::Null), wanted)),
+        (Value::Object(live), Value::Object(wanted)) => wanted.iter().all(|(key, wanted)| {
+            let live = live.get(key).unwrap_or(&Value::Null);
+            match (key.as_str(), live, wanted) {
+                ("limits" | "requests", Value::Object(live), Value::Object(wanted)) => {
+                    same_amounts(live, wanted)
+                }
+                _ => covers(live, wanted),
+            }
+        }),
         (Value::Array(live), Value::Array(wanted)) => {
             live.len() == wanted.len()
                 && live
@@ -26,6 +35,15 @@ pub fn covers(live: &Value, wanted: &Value) -> bool {
         (Value::Null, Value::Array(wanted)) => wanted.is_empty(),
         (live, wanted) => live == wanted,
     }
+}
+
+/// The API server writes amounts in its own way: `1024Mi` is read back as `1Gi`.
+fn same_amounts(live: &Map<String, Value>, wanted: &Map<String, Value>) -> bool {
+    let amount = |value: &Value| quantity::thousandths(&Quantity(value.as_str()?.to_owned()));
+    wanted.iter().all(|(key, wanted)| {
+        let live = live.get(key).unwrap_or(&Value::Null);
+        live == wanted || (amount(live).is_some() && amount(live) == amount(wanted))
+    })
 }
 
 /// The same for owner references and data of a ConfigMap, where a key too many is drift as well.
@@ -51,6 +69,15 @@ mod tests {
         let live = json!({"replicas": 5, "containers": [{"name": "etcd"}, {"name": "x"}]});
         assert!(!covers(&live, &json!({"replicas": 3})));
         assert!(!covers(&live, &json!({"containers": [{"name": "etcd"}]})));
+    }
+
+    #[test]
+    fn an_amount_in_other_words_is_no_drift() {
+        let live = json!({"resources": {"limits": {"memory": "1Gi", "cpu": "500m"}}});
+        let wanted =
+            |memory: &str| json!({"resources": {"limits": {"memory": memory, "cpu": "0.5"}}});
+        assert!(covers(&live, &wanted("1024Mi")));
+        assert!(!covers(&live, &wanted("1G")));
     }
 
     #[test]

@@ -130,6 +130,21 @@ fn initial_cluster<'a>(identity: &Identity, ordinals: impl IntoIterator<Item = &
     entries.join(",")
 }
 
+/// The lines that are the same for every member and take effect with its next start.
+pub(super) fn settings(desired: &Desired) -> String {
+    let learners = desired
+        .version
+        .has_max_learners()
+        .then(|| ("max-learners", desired.version.learner_limit().to_string()));
+    desired
+        .options
+        .settings()
+        .into_iter()
+        .chain(learners)
+        .map(|(name, value)| format!("{name}: {value}\n"))
+        .collect()
+}
+
 fn render(
     desired: &Desired,
     ordinal: u32,
@@ -139,11 +154,7 @@ fn render(
     state: &str,
 ) -> String {
     let identity = &desired.identity;
-    let learners = if desired.version.has_max_learners() {
-        format!("max-learners: {}\n", desired.version.learner_limit())
-    } else {
-        String::new()
-    };
+    let settings = settings(desired);
     format!(
         "name: {name}\n\
          data-dir: {data_dir}\n\
@@ -155,7 +166,7 @@ fn render(
          initial-cluster: {initial_cluster}\n\
          {state}\n\
          initial-cluster-token: {token}\n\
-         {learners}",
+         {settings}",
         data_dir = data_dir(id),
         client_url = identity.client_url(ordinal),
         peer_url = identity.peer_url(ordinal),

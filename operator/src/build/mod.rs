@@ -6,11 +6,13 @@
 
 pub mod drift;
 pub mod member_config;
+pub mod pod;
 pub mod services;
 pub mod stateful_set;
 
 use std::collections::BTreeMap;
 
+pub use pod::template_hash;
 use serde_json::{Value, json};
 
 use crate::{api::selector_labels, validate::Desired};

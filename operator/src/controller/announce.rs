@@ -24,7 +24,7 @@ pub(super) async fn done(
     action: &Action,
 ) {
     let identity = &desired.identity;
-    let member = identity.member(action.ordinal());
+    let member = action.ordinal().map(|ordinal| identity.member(ordinal));
     info!(
         namespace = identity.namespace,
         cluster = identity.name,
@@ -37,7 +37,7 @@ pub(super) async fn done(
         reason: action.reason().to_owned(),
         note: Some(action.to_string()),
         action: "Reconcile".to_owned(),
-        secondary: Some(pod(identity, &member)),
+        secondary: member.map(|member| pod(identity, &member)),
     };
     publish(context, cluster, &event).await;
 }

@@ -8,6 +8,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use futures::future::join_all;
@@ -16,16 +17,19 @@ use k8s_openapi::api::{
     core::v1::{ConfigMap, ContainerState, ContainerStatus, PersistentVolumeClaim, Pod, Service},
     policy::v1::PodDisruptionBudget,
 };
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::{
     Resource, ResourceExt,
     runtime::reflector::{ObjectRef, Store},
 };
 
+use tokio::time::timeout;
+
 use super::{ClaimView, Exit, LiveObjects, Membership, Observed, PodView, StatefulSetView};
 use crate::{
     api::EtcdCluster,
     backend::{CONNECT_TIMEOUT, Dial},
-    build::stateful_set::{CONTAINER, TEMPLATE_HASH},
+    build::pod::{CONTAINER, TEMPLATE_HASH},
     etcd::{MemberClient, MemberReport},
     identity::{CLIENT_PORT, Identity},
 };
@@ -76,7 +80,7 @@ impl Connections {
         if let Some((_, client)) = known.filter(|(dialled, _)| dialled == ip) {
             return Ok(client);
         }
-        let dialled = tokio::time::timeout(CONNECT_TIMEOUT, dial.dial(ip, CLIENT_PORT)).await;
+        let dialled = timeout(CONNECT_TIMEOUT, dial.dial(ip, CLIENT_PORT)).await;
         let client = match dialled {
             Ok(Ok(client)) => MemberClient::new(client),
             Ok(Err(error)) => return Err(format!("cannot connect: {}", chain(&error))),
@@ -192,16 +196,25 @@ pub async fn observe(
     observed
 }
 
+/// Time for a member to answer, a connection made anew included: how long a look takes decides how
+/// soon an outage is known.
+const REPORT_WITHIN: Duration = Duration::from_secs(2);
+
 async fn report(
     dial: &dyn Dial,
     connections: &Connections,
     pod: &PodView,
 ) -> Result<MemberReport, String> {
-    let client = connections.to(dial, pod).await?;
-    client.report().await.map_err(|failed| {
+    let asked = async {
+        let client = connections.to(dial, pod).await?;
+        client.report().await.map_err(|failed| chain(&failed))
+    };
+    let answer = timeout(REPORT_WITHIN, asked).await;
+    let answer = answer.unwrap_or_else(|_| Err(format!("no answer within {REPORT_WITHIN:?}")));
+    if answer.is_err() {
         connections.forget(pod);
-        chain(&failed)
-    })
+    }
+    answer
 }
 
 /// Asks voters that see a leader, the leader first, until one answers for a majority.
@@ -313,19 +326,33 @@ fn claim_view(claim: &PersistentVolumeClaim) -> ClaimView {
             .status
             .as_ref()
             .is_some_and(|status| status.phase.as_deref() == Some("Bound")),
+        requested: requested(claim).cloned(),
     }
 }
 
+/// The size that a claim, or a template of one, asks for.
+pub(crate) fn requested(claim: &PersistentVolumeClaim) -> Option<&Quantity> {
+    let resources = claim.spec.as_ref()?.resources.as_ref()?;
+    resources.requests.as_ref()?.get("storage")
+}
+
 fn set_view(set: &StatefulSet, identity: &Identity) -> StatefulSetView {
-    let replicas = set
-        .spec
+    let spec = set.spec.as_ref();
+    let replicas = spec.and_then(|spec| spec.replicas).unwrap_or(1);
+    let template = spec.and_then(|spec| spec.template.metadata.as_ref());
+    let seen = set
+        .status
         .as_ref()
-        .and_then(|spec| spec.replicas)
-        .unwrap_or(1);
+        .and_then(|status| status.observed_generation);
+    let claims = spec.and_then(|spec| spec.volume_claim_templates.as_ref());
     StatefulSetView {
         uid: set.uid().unwrap_or_default(),
         replicas: u32::try_from(replicas).unwrap_or(0),
         terminating: set.metadata.deletion_timestamp.is_some(),
+        template: template
+            .and_then(|metadata| metadata.annotations.as_ref()?.get(TEMPLATE_HASH).cloned()),
+        up_to_date: seen >= set.metadata.generation,
+        volume_size: claims.and_then(|claims| requested(claims.first()?).cloned()),
         owned: set
             .owner_references()
             .iter()

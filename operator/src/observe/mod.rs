@@ -10,18 +10,22 @@ mod look;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use k8s_openapi::api::{
-    apps::v1::StatefulSet,
-    core::v1::{ConfigMap, PersistentVolumeClaim, Service},
-    policy::v1::PodDisruptionBudget,
+use k8s_openapi::{
+    api::{
+        apps::v1::StatefulSet,
+        core::v1::{ConfigMap, PersistentVolumeClaim, Service},
+        policy::v1::PodDisruptionBudget,
+    },
+    apimachinery::pkg::api::resource::Quantity,
 };
 
 use crate::{
-    api::EtcdClusterStatus,
+    api::{EtcdClusterStatus, MemberStatus},
     etcd::{Member, MemberReport},
     last_words::LastWords,
 };
 
+pub(crate) use look::requested;
 pub use look::{CachesClosed, Connections, Objects, Stores, chain, observe};
 
 /// One cluster, as seen just now.
@@ -101,7 +105,7 @@ pub struct Exit {
 }
 
 /// What matters of a volume claim.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ClaimView {
     /// Its UID.
     pub uid: String,
@@ -109,10 +113,12 @@ pub struct ClaimView {
     pub terminating: bool,
     /// Whether it has a volume.
     pub bound: bool,
+    /// The size that it asks for.
+    pub requested: Option<Quantity>,
 }
 
 /// What matters of the StatefulSet.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct StatefulSetView {
     /// Its UID.
     pub uid: String,
@@ -120,6 +126,12 @@ pub struct StatefulSetView {
     pub replicas: u32,
     /// Whether it is being deleted.
     pub terminating: bool,
+    /// Hash of its pod template.
+    pub template: Option<String>,
+    /// Whether its controller has seen all that it says.
+    pub up_to_date: bool,
+    /// The size of the volumes that it makes.
+    pub volume_size: Option<Quantity>,
     /// Whether this cluster owns it: a StatefulSet of the same name may be somebody else's.
     pub owned: bool,
 }
@@ -178,6 +190,13 @@ impl Observed {
             .collect();
         voters.sort_by_key(|(_, report)| Some(report.member_id) != leader);
         voters
+    }
+
+    /// What the status recorded of the member with this ID.
+    #[must_use]
+    pub fn recorded(&self, id: u64) -> Option<&MemberStatus> {
+        let id = format!("{id:x}");
+        self.status.members.iter().find(|member| member.id == id)
     }
 
     /// Why the member with this ordinal does not answer, in words for people.

@@ -8,7 +8,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Action, Cluster, Removal, Step, Waiting};
-use crate::{etcd::Member, validate::Desired};
+use crate::{etcd::Member, validate::Desired, version::EtcdVersion};
 
 /// A learner that has not become a voter this long after its pod was created is removed and added
 /// anew: it blocks every other change of the membership.
@@ -18,8 +18,11 @@ pub(super) const LEARNER_DEADLINE: SignedDuration = SignedDuration::from_mins(5)
 /// longer than its own rule (voters connected for 5 s) explains, so less than all is well.
 const PATIENCE_FOR_A_SECOND: SignedDuration = SignedDuration::from_secs(15);
 
+/// A learner answers within this time of its start, unless its word was lost.
+const SILENT_START: SignedDuration = SignedDuration::from_secs(2);
+
 /// etcd itself promotes at 90 % of the leader's index; this spares it calls that it would refuse.
-const CLOSE_ENOUGH: u64 = 1000;
+pub(super) const CLOSE_ENOUGH: u64 = 1000;
 
 /// Promotes the learner that is ready, or says what it lacks.
 pub(super) fn settle_learners(desired: &Desired, cluster: &Cluster<'_>, now: Timestamp) -> Step {
@@ -41,23 +44,12 @@ pub(super) fn settle_learners(desired: &Desired, cluster: &Cluster<'_>, now: Tim
 
 fn promote(cluster: &Cluster<'_>, ordinal: u32, member: &Member, now: Timestamp) -> Step {
     let name = cluster.desired.identity.member(ordinal);
-    let created = cluster
-        .observed
-        .pods
-        .get(&ordinal)
-        .and_then(|pod| pod.created);
-    if created.is_some_and(|created| now.duration_since(created) > LEARNER_DEADLINE) {
+    if is_late(cluster, ordinal, member.id, now) {
         return remove(ordinal, member, Removal::LearnerLate);
     }
     let report = match cluster.observed.report_of(member.id) {
         Some(report) if member.started() => report,
-        _ => {
-            let trouble = cluster.trouble_of(ordinal);
-            return Step::Wait(Waiting::LearnerStarting {
-                member: name,
-                trouble,
-            });
-        }
+        _ => return promote_unseen(cluster, ordinal, member, now),
     };
     let leader = cluster
         .observed
@@ -84,12 +76,45 @@ fn promote(cluster: &Cluster<'_>, ordinal: u32, member: &Member, now: Timestamp)
     }
 }
 
+/// A pod that is made anew over and over is always young, and one that never comes has no age; so
+/// what counts is since when the member has been a learner.
+fn is_late(cluster: &Cluster<'_>, ordinal: u32, id: u64, now: Timestamp) -> bool {
+    let pod = cluster.observed.pods.get(&ordinal);
+    let created = pod.and_then(|pod| pod.created);
+    let learner = cluster.observed.recorded(id);
+    let learner = learner.and_then(|member| member.learner_since.as_ref());
+    [created, learner.map(|since| since.0)]
+        .into_iter()
+        .flatten()
+        .any(|since| now.duration_since(since) > LEARNER_DEADLINE)
+}
+
+/// A learner whose log came as a snapshot may answer clients only seven seconds later: its word of
+/// where it serves is lost with the log that the snapshot replaced, and etcd says it again after
+/// that time (seen on 3.5.21 and 3.6.16). The leader knows whether it is in sync, and refuses when
+/// it is not. It counts as a voter that does not answer, so the others must hold quorum without it.
+fn promote_unseen(cluster: &Cluster<'_>, ordinal: u32, member: &Member, now: Timestamp) -> Step {
+    let pod = cluster.observed.pods.get(&ordinal);
+    let started = pod.filter(|pod| pod.running).and_then(|pod| pod.started);
+    let runs = started.is_some_and(|started| now.duration_since(started) >= SILENT_START);
+    if runs && cluster.gate.promotion_unseen().is_ok() {
+        return Step::Act(Action::Promote {
+            ordinal,
+            id: member.id,
+        });
+    }
+    Step::Wait(Waiting::LearnerStarting {
+        member: cluster.desired.identity.member(ordinal),
+        trouble: cluster.trouble_of(ordinal),
+    })
+}
+
 /// A second learner beside the first: only where etcd allows it, the first has started (members
 /// that start together wait for each other's names), and every voter is well.
 fn second_learner(desired: &Desired, cluster: &Cluster<'_>, now: Timestamp) -> Option<Action> {
     let learners: Vec<_> = cluster.learners().collect();
     let wanted = usize::try_from(desired.size).unwrap_or(usize::MAX);
-    let fits = learners.len() < desired.version.learner_limit() && cluster.members.len() < wanted;
+    let fits = learners.len() < learner_limit(desired, cluster) && cluster.members.len() < wanted;
     let first_started = learners.iter().all(|(_, learner)| learner.started());
     let first_is_young = learners.iter().all(|(ordinal, _)| {
         let created = cluster
@@ -106,6 +131,22 @@ fn second_learner(desired: &Desired, cluster: &Cluster<'_>, now: Timestamp) -> O
         Step::Act(action) => Some(action),
         Step::Wait(_) | Step::Settled => None,
     }
+}
+
+/// What every voter allows: while versions are mixed, the oldest decides. A voter of whom no version
+/// is known may be of any.
+fn learner_limit(desired: &Desired, cluster: &Cluster<'_>) -> usize {
+    let of_voter = |member: &Member| {
+        let report = cluster.observed.report_of(member.id)?;
+        let version: EtcdVersion = report.version.parse().ok()?;
+        Some(version.learner_limit())
+    };
+    let voters = cluster.voters();
+    voters
+        .map(|(_, member)| of_voter(member).unwrap_or(1))
+        .min()
+        .unwrap_or(1)
+        .min(desired.version.learner_limit())
 }
 
 /// Adds the next member when nothing else is going on.

@@ -1,7 +1,7 @@
 //! What to do next, and why not more.
 //!
 //! Owns: the order of work. A plan has the declared state of Kubernetes objects, at most one
-//! action on the membership, and, when it waits, the reason as data.
+//! action, and, when it waits, the reason as data.
 //! Always holds: `plan` is a synchronous function of its arguments. Voters change one at a time;
 //! pods follow the membership, never the other way round; what is unknown is left alone.
 //! Deliberately does not know: how anything is read or written.
@@ -13,7 +13,9 @@ mod gate;
 mod grow;
 mod recover;
 mod replace;
+mod rollout;
 mod shrink;
+mod volumes;
 mod waiting;
 
 use std::{
@@ -92,6 +94,21 @@ pub enum Action {
         /// Why it is replaced.
         why: Restart,
     },
+    /// Ask for a larger volume.
+    GrowVolume {
+        /// Ordinal of the member.
+        ordinal: u32,
+        /// UID of the claim.
+        uid: String,
+        /// Its new size.
+        size: String,
+    },
+    /// Delete the StatefulSet and leave its pods, so that it is made anew with another size of
+    /// volumes: Kubernetes lets nobody change that in place.
+    RecreateStatefulSet {
+        /// Its UID: another StatefulSet of the same name must survive.
+        uid: String,
+    },
     /// Delete the volume of a member that is no more.
     DeleteClaim {
         /// Ordinal that the member had.
@@ -135,20 +152,24 @@ impl Action {
             Self::MoveLeader { .. } => "LeaderMoved",
             Self::RemoveMember { .. } => "MemberRemoved",
             Self::RestartPod { why, .. } => why.reason(),
+            Self::GrowVolume { .. } => "VolumeGrown",
+            Self::RecreateStatefulSet { .. } => "StatefulSetRecreated",
             Self::DeleteClaim { .. } => "VolumeDeleted",
         }
     }
 
-    /// Ordinal of the member that it is about.
+    /// Ordinal of the member that it is about, if it is about one.
     #[must_use]
-    pub fn ordinal(&self) -> u32 {
+    pub fn ordinal(&self) -> Option<u32> {
         match self {
-            Self::MoveLeader { from, .. } => *from,
+            Self::RecreateStatefulSet { .. } => None,
+            Self::MoveLeader { from, .. } => Some(*from),
             Self::AddLearner { ordinal }
             | Self::Promote { ordinal, .. }
             | Self::RemoveMember { ordinal, .. }
             | Self::RestartPod { ordinal, .. }
-            | Self::DeleteClaim { ordinal, .. } => *ordinal,
+            | Self::GrowVolume { ordinal, .. }
+            | Self::DeleteClaim { ordinal, .. } => Some(*ordinal),
         }
     }
 }
@@ -209,6 +230,13 @@ impl fmt::Display for Action {
             Self::RestartPod { ordinal, why, .. } => {
                 write!(f, "restart the pod of member {ordinal}: {why}")
             }
+            Self::GrowVolume { ordinal, size, .. } => {
+                write!(f, "grow the volume of member {ordinal} to {size}")
+            }
+            Self::RecreateStatefulSet { .. } => write!(
+                f,
+                "recreate the StatefulSet around its pods, for new members to get volumes of the new size"
+            ),
             Self::DeleteClaim { ordinal, .. } => write!(f, "delete the volume of member {ordinal}"),
         }
     }
@@ -230,9 +258,19 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
             cluster_id,
             members,
         } => known(desired, observed, now, *cluster_id, members),
-        Membership::Unknown { why } => unknown(desired, observed, now, why),
-        Membership::NotAsked => unknown(desired, observed, now, "no member runs"),
+        Membership::Unknown { why } => without_majority(desired, observed, now, why),
+        Membership::NotAsked => without_majority(desired, observed, now, "no member runs"),
     }
+}
+
+/// Nobody answers for a majority: what may be the cure and harms nobody is done.
+fn without_majority(desired: &Desired, observed: &Observed, now: Timestamp, why: &str) -> Plan {
+    let plan = unknown(desired, observed, now, why);
+    let action = plan
+        .action
+        .or_else(|| rollout::mend_blindly(desired, observed, now))
+        .or_else(|| volumes::grow(desired, observed));
+    Plan { action, ..plan }
 }
 
 /// Nobody answers for a majority: nothing is changed that could make it worse.
@@ -302,23 +340,30 @@ fn known(
         Step::Wait(waiting) => plan.waiting = Some(waiting),
         Step::Settled => {}
     }
+    // Volumes grow beside whatever else is waited for.
+    if plan.action.is_none() {
+        plan.action = volumes::grow(desired, observed);
+    }
     plan
 }
 
-/// The order of work: what was begun comes first, then repair and cleaning up, then growth, then
-/// shrinking.
+/// The order of work: a member that the spec itself broke comes first, then what was begun, then
+/// repair and cleaning up, growth, shrinking, and last, when nobody joins or leaves any more,
+/// restarts of healthy members.
 fn next_step(desired: &Desired, cluster: &Cluster<'_>, now: Timestamp) -> Step {
     match recover::finish(cluster, now) {
         Step::Settled => {}
         under_way => return under_way,
     }
-    let steps: [&dyn Fn() -> Step; 6] = [
+    let steps: [&dyn Fn() -> Step; 8] = [
         &|| replace::refresh_pods(cluster, now),
+        &|| rollout::mend(desired, cluster, now),
         &|| grow::settle_learners(desired, cluster, now),
         &|| replace::replace(cluster, now),
         &|| shrink::clean_up(cluster),
         &|| grow::grow(desired, cluster),
         &|| shrink::shrink(desired, cluster),
+        &|| rollout::advance(desired, cluster),
     ];
     let mut waiting = None;
     for step in steps {
@@ -328,7 +373,17 @@ fn next_step(desired: &Desired, cluster: &Cluster<'_>, now: Timestamp) -> Step {
             Step::Settled => {}
         }
     }
-    waiting.map_or_else(|| sick_voter(cluster), Step::Wait)
+    match waiting.map_or_else(|| sick_voter(cluster), Step::Wait) {
+        Step::Settled => refused(desired, cluster.observed),
+        decided => decided,
+    }
+}
+
+/// All is well, and the spec asks for what cannot be.
+fn refused(desired: &Desired, observed: &Observed) -> Step {
+    let version = desired.version_refused.map(Waiting::VersionRefused);
+    let waiting = version.or_else(|| volumes::refused(desired, observed));
+    waiting.map_or(Step::Settled, Step::Wait)
 }
 
 /// At the wanted size, yet somebody does not answer.

@@ -45,7 +45,7 @@ pub(super) fn hand_over(cluster: &Cluster<'_>, from: u32, leaving: u64) -> Optio
 }
 
 /// The healthy voter that has applied most; the lowest ordinal among equals, since it stays.
-fn heir(cluster: &Cluster<'_>, leaving: u64) -> Option<(u32, u64)> {
+pub(super) fn heir(cluster: &Cluster<'_>, leaving: u64) -> Option<(u32, u64)> {
     cluster
         .voters()
         .filter(|(_, member)| member.id != leaving && cluster.gate.is_healthy(member.id))

@@ -7,6 +7,7 @@
 use std::fmt;
 
 use super::{Loss, Refusal};
+use crate::version::PathRefused;
 
 /// What stands in the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +79,28 @@ pub enum Waiting {
         /// Why.
         why: String,
     },
+    /// Members are restarted one by one, and the next is not due yet.
+    Rollout {
+        /// From which version to which, if that is what changes.
+        change: Option<(String, String)>,
+        /// Members that run what is wanted.
+        done: usize,
+        /// All of them.
+        total: usize,
+        /// Who is restarted next.
+        next: String,
+        /// What must hold before.
+        why: String,
+    },
+    /// The version in the spec is one that etcd cannot go to.
+    VersionRefused(PathRefused),
+    /// Volumes are larger than wanted.
+    VolumeShrinkRefused {
+        /// What the spec says.
+        wanted: String,
+        /// What they have.
+        has: String,
+    },
     /// Pods are stopping for size 0.
     Stopping,
     /// A member that this operator did not add.
@@ -113,6 +136,9 @@ impl Waiting {
             Self::QuorumAtRisk { .. } => "QuorumAtRisk",
             Self::Leftovers { .. } => "LeftoversOfEarlierMember",
             Self::VoterUnhealthy { .. } => "MemberUnhealthy",
+            Self::Rollout { .. } => "RollingOut",
+            Self::VersionRefused(refused) => refused.reason(),
+            Self::VolumeShrinkRefused { .. } => "VolumeShrinkRefused",
             Self::Stopping => "Stopping",
             Self::ForeignMember { .. } => "ForeignMember",
             Self::OtherCluster { .. } => "ClusterIDMismatch",
@@ -130,6 +156,8 @@ impl Waiting {
                 | Self::Recovering { .. }
                 | Self::QuorumAtRisk { .. }
                 | Self::VoterUnhealthy { .. }
+                | Self::VersionRefused(_)
+                | Self::VolumeShrinkRefused { .. }
                 | Self::ForeignMember { .. }
                 | Self::OtherCluster { .. }
                 | Self::NotOurs { .. }
@@ -180,7 +208,8 @@ impl fmt::Display for Waiting {
             Self::LearnerBehind { member, entries } => {
                 write!(
                     f,
-                    "learner {member} is {entries} log entries behind the leader"
+                    "learner {member} is about {} log entries behind the leader",
+                    rounded(*entries)
                 )
             }
             Self::QuorumAtRisk { step, refusal } => write!(f, "not safe to {step}: {refusal}"),
@@ -193,6 +222,24 @@ impl fmt::Display for Waiting {
             Self::VoterUnhealthy { member, why } => {
                 write!(f, "member {member} is not healthy: {why}")
             }
+            Self::Rollout {
+                change,
+                done,
+                total,
+                next,
+                why,
+            } => {
+                match change {
+                    Some((from, to)) => write!(f, "upgrading from {from} to {to}: ")?,
+                    None => write!(f, "restarting members with what the spec says now: ")?,
+                }
+                write!(f, "{done} of {total} done, {next} is next once {why}")
+            }
+            Self::VersionRefused(refused) => write!(f, "{refused}"),
+            Self::VolumeShrinkRefused { wanted, has } => write!(
+                f,
+                "volumes do not shrink: they have {has} and {wanted} is wanted; set spec.storage.size to {has} or more"
+            ),
             Self::Stopping => write!(f, "pods are stopping, volumes are kept"),
             Self::ForeignMember { peer_urls } => write!(
                 f,
@@ -208,4 +255,13 @@ impl fmt::Display for Waiting {
             ),
         }
     }
+}
+
+/// To one digit: a number that changes with every look would be written with every look.
+fn rounded(number: u64) -> u64 {
+    let mut unit: u64 = 1;
+    while number / unit >= 10 {
+        unit *= 10;
+    }
+    number / unit * unit
 }

@@ -1,9 +1,13 @@
 //! Planner cases: a cluster sketched in a few lines, and the plan in one.
 
+mod explain;
 mod properties;
 mod recovery;
 mod repair;
+mod report;
+mod rollout;
 mod sketch;
+mod world;
 
 use operator::plan::{audit::audit, plan};
 use sketch::{NOW, files, print, read};

@@ -15,8 +15,14 @@
 //! demo-1 voter corrupt      it raised the CORRUPT alarm
 //! demo-0 voter alone term 3 index 42   it answers, but sees no leader
 //! demo-0 leader recovery-1  it runs with force-new-cluster
+//! demo-2 voter dead         a voter whose container does not run
+//! demo-2 voter unready      a voter that answers, but is not ready for clients
+//! demo-2 voter terminating  a voter whose pod is being deleted
+//! demo-2 voter behind       a healthy voter that has applied nothing
+//! demo-2 voter outdated     a voter whose pod was made from an earlier template
 //! demo-3 learner started    a learner that runs and is in sync
-//! demo-4 learner            a learner that has not started
+//! demo-4 learner            a learner that has not started; `since 400s` it was added
+//! set outdated              the StatefulSet has an earlier template (`unseen`: its controller)
 //! claim 2                   a volume is left of ordinal 2 (`gone`: being deleted; `other`: not the
 //!                           one on which the member last answered); members have one anyway
 //! word c/1                  the user's word to start anew from one survivor
@@ -29,7 +35,10 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::{
+    api::resource::Quantity,
+    apis::meta::v1::{Condition, Time},
+};
 use operator::{
     api::MemberStatus,
     build::member_config,
@@ -39,6 +48,10 @@ use operator::{
     plan::Plan,
     validate::Desired,
 };
+
+/// Hash of the template that is wanted, and of an earlier one.
+pub const NEW: &str = "new";
+pub const OLD: &str = "old";
 
 pub const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
@@ -64,11 +77,19 @@ pub fn read(text: &str) -> (Desired, Observed) {
                 }
             }
             ["membership", "unknown"] => unknown = true,
+            ["set", state] => {
+                observed.stateful_set = Some(StatefulSetView {
+                    template: Some(if *state == "outdated" { OLD } else { NEW }.to_owned()),
+                    up_to_date: *state != "unseen",
+                    ..set(1)
+                });
+            }
             ["claim", ordinal, rest @ ..] => {
                 let claim = ClaimView {
                     uid: if rest.contains(&"other") { "v" } else { "u" }.into(),
                     terminating: rest.contains(&"gone"),
                     bound: true,
+                    requested: Some(Quantity("1Gi".into())),
                 };
                 observed
                     .claims
@@ -90,22 +111,15 @@ pub fn read(text: &str) -> (Desired, Observed) {
                 observed.status.conditions.push(condition);
             }
             ["pod", ordinal, rest @ ..] => {
-                let terminating = rest.contains(&"terminating");
-                let pod = PodView {
-                    terminating,
-                    ..pod()
-                };
+                let mut pod = pod();
+                shape(&mut pod, rest);
                 observed
                     .pods
                     .insert(ordinal.parse().expect("an ordinal"), pod);
             }
             ["replicas", count] => {
                 let replicas = count.parse().expect("a count");
-                observed.stateful_set = Some(StatefulSetView {
-                    replicas,
-                    owned: true,
-                    ..StatefulSetView::default()
-                });
+                observed.stateful_set = Some(set(replicas));
             }
             [name, role, rest @ ..] => {
                 add_member(
@@ -120,6 +134,10 @@ pub fn read(text: &str) -> (Desired, Observed) {
             }
             _ => panic!("not a sketch: {line}"),
         }
+    }
+    if !members.is_empty() && observed.stateful_set.is_none() {
+        let replicas = u32::try_from(members.len()).expect("few");
+        observed.stateful_set = Some(set(replicas));
     }
     if observed.status.cluster_id.is_none() {
         observed.status.members.clear();
@@ -172,13 +190,15 @@ fn add_member(
         },
         learner,
     });
-    let pod = member_pod(rest, started);
+    let mut pod = member_pod(rest, started);
+    shape(&mut pod, rest);
     observed.pods.insert(ordinal, pod);
     observed.status.members.push(MemberStatus {
         name: name.to_owned(),
         id: format!("{id:x}"),
         learner,
         last_seen: after(rest, "silent").map(|since| Time(ago(since))),
+        learner_since: after(rest, "since").map(|since| Time(ago(since))),
         volume: started.then(|| "u".to_owned()),
         ..MemberStatus::default()
     });
@@ -186,9 +206,10 @@ fn add_member(
         uid: "u".into(),
         terminating: false,
         bound: true,
+        requested: Some(Quantity("1Gi".into())),
     });
     let number = |key, default| after(rest, key).map_or(default, |n| n.parse().expect("a number"));
-    let answer = if rest.contains(&"down") || !started {
+    let answer = if rest.contains(&"down") || rest.contains(&"dead") || !started {
         Err("connection refused".to_owned())
     } else {
         Ok(MemberReport {
@@ -197,7 +218,11 @@ fn add_member(
             leader: leader.filter(|_| !rest.contains(&"alone")),
             term: number("term", 2),
             raft_index: number("index", 100),
-            applied_index: 100,
+            applied_index: match () {
+                () if rest.contains(&"behind") => 0,
+                () if rest.contains(&"busy") || rest.contains(&"current") => 1_000_000,
+                () => 100,
+            },
             learner,
             version: desired.version.to_string(),
             db_size: 20480,
@@ -275,11 +300,35 @@ fn member_id(name: &str) -> u64 {
     0x10 + ordinal
 }
 
+fn shape(pod: &mut PodView, words: &[&str]) {
+    let says = |word| words.contains(&word);
+    if says("outdated") {
+        pod.template = Some(OLD.into());
+    }
+    pod.running &= !says("dead");
+    pod.ready = pod.running && !says("unready");
+    pod.terminating = says("terminating");
+}
+
+fn set(replicas: u32) -> StatefulSetView {
+    StatefulSetView {
+        uid: "s".into(),
+        replicas,
+        owned: true,
+        template: Some(NEW.into()),
+        up_to_date: true,
+        volume_size: Some(Quantity("1Gi".into())),
+        ..StatefulSetView::default()
+    }
+}
+
 fn pod() -> PodView {
     PodView {
         uid: "p".into(),
         ip: Some("10.0.0.1".into()),
         running: true,
+        ready: true,
+        template: Some(NEW.into()),
         ..PodView::default()
     }
 }
@@ -296,10 +345,14 @@ pub fn desired() -> Desired {
         size: 3,
         version: "3.5.21".parse().expect("a version"),
         image: "gcr.io/etcd-development/etcd:v3.5.21".into(),
-        storage_size: k8s_openapi::apimachinery::pkg::api::resource::Quantity("1Gi".into()),
+        storage_size: Quantity("1Gi".into()),
         storage_class: None,
         retention: operator::api::RetentionPolicy::Retain,
-        resources: None,
+        version_refused: None,
+        resources: Default::default(),
+        options: Default::default(),
+        pod_template: Default::default(),
+        template_hash: NEW.into(),
         recovery_word: None,
         generation: Some(1),
         deleting: false,

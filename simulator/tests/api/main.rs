@@ -4,6 +4,7 @@ mod answers;
 mod budgets;
 mod client;
 mod custom;
+mod edits;
 mod harness;
 mod kubectl;
 mod life;
