@@ -9,14 +9,17 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use chaos::Violation;
+use chaos::{
+    Violation,
+    fault::{Fault, Hit},
+};
 use etcd_client::Client;
 use simulator::{clock::Clock, net::BoxFuture};
 
 use super::{operator::Operator, reach::Reach, sampler::Sampler};
 use crate::{
     user::{Access, chain},
-    world::Calls,
+    world::{Calls, WorldFailed},
 };
 
 /// This machine, as a user's in the cluster's surroundings.
@@ -50,6 +53,18 @@ impl Access for Visitor {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .spawn(task);
+    }
+
+    fn inject(&self, fault: &Fault, _: Option<&Hit>) -> BoxFuture<Result<(), WorldFailed>> {
+        let cannot = WorldFailed::CannotDo {
+            world: "kube",
+            what: fault.to_string(),
+        };
+        Box::pin(async move { Err(cannot) })
+    }
+
+    fn heal(&self, _: &Fault, _: Option<&Hit>) -> BoxFuture<Result<(), WorldFailed>> {
+        Box::pin(async { Ok(()) })
     }
 
     fn clock(&self) -> Clock {

@@ -6,6 +6,7 @@
 //! Deliberately does not know: what a scenario does.
 
 use std::{
+    collections::BTreeMap,
     panic::{AssertUnwindSafe, resume_unwind},
     sync::{
         Arc, Mutex,
@@ -181,6 +182,7 @@ fn interrupted_run() -> Ran {
         reason: Some("the run was interrupted".to_owned()),
         traffic: None,
         violations: Vec::new(),
+        situations: BTreeMap::new(),
         took: Duration::ZERO,
     };
     Ran {

@@ -5,10 +5,12 @@
 //! one by one, so that what it reports is an independent opinion.
 //! Deliberately does not know: where its connections lead; it gets an [`Access`].
 
+mod breaking;
 mod kinds;
 mod members;
 pub(crate) mod pods;
 pub(crate) mod resource;
+mod storm;
 
 use std::{
     collections::BTreeSet,
@@ -18,6 +20,7 @@ use std::{
 
 use chaos::{
     Observation, Violation,
+    fault::{Fault, Hit, NodeTrouble, PodFault, Surrounding},
     history::{History, read_back},
     traffic::{Door, Rates, Traffic},
 };
@@ -29,6 +32,7 @@ use crate::{
     world::{Calls, Leftovers, World, WorldFailed},
 };
 use members::Members;
+use storm::Storm;
 
 pub(crate) use resource::{api as cluster_api, chain, failed};
 
@@ -44,8 +48,30 @@ pub trait Access: Send + Sync {
     /// Runs a task on the user's machine.
     fn spawn(&self, task: BoxFuture<()>);
 
+    /// Breaks something that a user could not. `hit` is a pod of the user's namespace.
+    ///
+    /// # Errors
+    /// [`WorldFailed::CannotDo`] unless the world can do it.
+    fn inject(&self, fault: &Fault, hit: Option<&Hit>) -> BoxFuture<Result<(), WorldFailed>>;
+
+    /// Ends what [`Access::inject`] began.
+    ///
+    /// # Errors
+    /// When the world cannot be mended.
+    fn heal(&self, fault: &Fault, hit: Option<&Hit>) -> BoxFuture<Result<(), WorldFailed>>;
+
     /// The world's clock.
     fn clock(&self) -> Clock;
+
+    /// What the operator has sent so far that no operator may send, as far as it can be seen.
+    fn misdeeds(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Whether the operator is kept from its work at the moment.
+    fn hindered(&self) -> bool {
+        false
+    }
 
     /// What the operator has asked so far; `None` where nobody counts.
     fn calls(&self) -> Option<Calls>;
@@ -69,6 +95,8 @@ pub struct User {
     before: BTreeSet<String>,
     members: Members,
     endpoint: Arc<Endpoint>,
+    /// An election storm that rages.
+    storm: Mutex<Option<Storm>>,
 }
 
 impl User {
@@ -83,6 +111,7 @@ impl User {
             image: None,
             before: found.into_iter().map(|object| object.identity).collect(),
             members: Members::default(),
+            storm: Mutex::default(),
             endpoint: Arc::new(Endpoint {
                 access: access.clone(),
                 told: Mutex::default(),
@@ -122,6 +151,50 @@ impl World for User {
                 self.pass(span.duration()).await;
                 Ok(())
             }
+            // The runner injects and heals by itself: it knows who is hit, and when.
+            Action::Strike(_) | Action::Heal => Ok(()),
+        }
+    }
+
+    async fn inject(
+        &self,
+        cluster: &Cluster,
+        fault: &Fault,
+        hit: Option<&Hit>,
+    ) -> Result<(), WorldFailed> {
+        let kube = self.access.kube();
+        match (fault, hit) {
+            (Fault::Pod(PodFault::Delete, _), Some(hit)) => {
+                breaking::delete_pod(kube, &self.namespace, hit).await
+            }
+            (Fault::Pod(PodFault::DeleteWithVolume, _), Some(hit)) => {
+                breaking::delete_with_volume(kube, &self.namespace, hit).await
+            }
+            (Fault::Pod(PodFault::Evict, _), Some(hit)) => {
+                breaking::evict(kube, &self.namespace, hit).await
+            }
+            (Fault::Node(NodeTrouble::Drained, ..), Some(hit)) => {
+                breaking::drain(kube, &self.namespace, &cluster.name, hit).await
+            }
+            (Fault::Around(Surrounding::ElectionStorm, _), _) => {
+                let storm = Storm::begin(&self.access, &self.namespace, &cluster.name);
+                *self.storm.lock().unwrap_or_else(PoisonError::into_inner) = Some(storm);
+                Ok(())
+            }
+            _ => self.access.inject(fault, hit).await,
+        }
+    }
+
+    async fn heal(&self, _: &Cluster, fault: &Fault, hit: Option<&Hit>) -> Result<(), WorldFailed> {
+        match (fault, hit) {
+            (Fault::Node(NodeTrouble::Drained, ..), Some(hit)) => {
+                breaking::uncordon(self.access.kube(), &hit.node).await
+            }
+            (Fault::Around(Surrounding::ElectionStorm, _), _) => {
+                *self.storm.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                Ok(())
+            }
+            _ => self.access.heal(fault, hit).await,
         }
     }
 
@@ -136,6 +209,8 @@ impl World for User {
             at: self.elapsed(),
             resource,
             pods,
+            hindered: self.access.hindered(),
+            misdeeds: self.access.misdeeds(),
         })
     }
 

@@ -4,7 +4,7 @@
 //! Always holds: a field that is not there is read as "not said yet".
 //! Deliberately does not know: the operator's own types.
 
-use chaos::observation::Resource;
+use chaos::observation::{Condition, Resource};
 use kube::{
     Api, Client,
     api::{
@@ -108,12 +108,31 @@ fn resource(object: &DynamicObject) -> Resource {
         uid: metadata.uid.clone().unwrap_or_default(),
         generation: metadata.generation.unwrap_or_default(),
         wanted: number(&object.data["spec"]["size"]),
+        version: text(&object.data["spec"]["version"]),
         observed_generation: status["observedGeneration"].as_i64(),
         ready: number(&status["readyReplicas"]),
         phase: text(&status["phase"]),
         message: progress(status),
+        conditions: conditions(status),
         deleting: metadata.deletion_timestamp.is_some(),
     }
+}
+
+fn conditions(status: &Value) -> Vec<Condition> {
+    let conditions = status["conditions"].as_array().into_iter().flatten();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    conditions
+        .map(|condition| Condition {
+            kind: text(&condition["type"]),
+            holds: match condition["status"].as_str() {
+                Some("True") => Some(true),
+                Some("False") => Some(false),
+                _ => None,
+            },
+            reason: text(&condition["reason"]),
+            message: text(&condition["message"]),
+        })
+        .collect()
 }
 
 /// What the condition `Progressing` says.
