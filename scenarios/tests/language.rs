@@ -3,8 +3,8 @@
 use chaos::fault::{Call, Fault, OperatorFault, Situation, Strike, Target, Trigger};
 use proptest::{collection::vec, option, prelude::*};
 use scenarios::scenario::{
-    Action, Cluster, EtcdVersion, Expectation, Instruction, Refused, Scenario, Span, Step, Traffic,
-    Volumes, parse,
+    Action, Cluster, Edit, EtcdVersion, Expectation, Image, Instruction, Refused, Scenario, Span,
+    Step, Traffic, Volumes, parse,
     sentence::{sentences, wording},
 };
 
@@ -237,12 +237,27 @@ fn strike(pick: u32, span: Span, members: bool) -> Strike {
     }
 }
 
+fn edit(pick: u32) -> Edit {
+    let version = EtcdVersion {
+        major: 3,
+        minor: 6,
+        patch: 4,
+    };
+    match pick % 5 {
+        0 => Edit::Version(version),
+        1 => Edit::MemoryLimit(512),
+        2 => Edit::VolumeSize(2),
+        3 => Edit::Image(Image::Missing),
+        _ => Edit::Image(Image::Right),
+    }
+}
+
 /// A story that makes sense: each wish becomes an instruction that fits where the story is.
 fn instructions(size: u32, kept: bool, wishes: &[(u8, u32, Span)]) -> Vec<Instruction> {
     let mut told = vec![Instruction::Do(Action::Create)];
     let mut now = Some(size);
     for (kind, wanted, span) in wishes {
-        let instruction = match (kind % 9, now) {
+        let instruction = match (kind % 10, now) {
             (0, Some(size)) if size != *wanted => {
                 now = Some(*wanted);
                 Instruction::Do(Action::Scale(*wanted))
@@ -274,6 +289,7 @@ fn instructions(size: u32, kept: bool, wishes: &[(u8, u32, Span)]) -> Vec<Instru
                 within: *span,
             }),
             (6, _) => Instruction::Expect(Expectation::NoViolation),
+            (9, Some(_)) => Instruction::Do(Action::Edit(edit(*wanted))),
             _ => Instruction::Do(Action::Wait(*span)),
         };
         told.push(instruction);

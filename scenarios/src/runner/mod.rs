@@ -164,7 +164,11 @@ impl<W: World> Run<'_, W> {
         match action {
             Action::Strike(strike) => return self.strike(strike).await,
             Action::Heal => return self.heal().await,
-            Action::Create | Action::Scale(_) | Action::Delete | Action::Wait(_) => {}
+            Action::Create
+            | Action::Scale(_)
+            | Action::Edit(_)
+            | Action::Delete
+            | Action::Wait(_) => {}
         }
         self.note(format!("user: {action}"));
         match action {

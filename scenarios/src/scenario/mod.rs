@@ -12,6 +12,7 @@
 
 pub mod condition;
 pub mod diagnostic;
+pub mod edit;
 pub mod faults;
 pub mod matching;
 mod mistake;
@@ -27,6 +28,7 @@ pub mod words;
 pub use chaos::Span;
 pub use condition::Condition;
 pub use diagnostic::{Diagnostic, Refused};
+pub use edit::{Edit, Image};
 pub use parse::parse;
 pub use version::EtcdVersion;
 
@@ -108,6 +110,8 @@ pub enum Action {
     Create,
     /// The user sets the number of members.
     Scale(u32),
+    /// The user changes something else in the spec.
+    Edit(Edit),
     /// The user deletes the cluster.
     Delete,
     /// Nobody does anything for a while.

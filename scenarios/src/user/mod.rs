@@ -146,6 +146,10 @@ impl World for User {
             Action::Scale(size) => {
                 resource::scale(kube, &self.namespace, &cluster.name, size).await
             }
+            Action::Edit(edit) => {
+                let image = self.image.as_deref();
+                resource::edit(kube, &self.namespace, &cluster.name, edit, image).await
+            }
             Action::Delete => resource::delete(kube, &self.namespace, &cluster.name).await,
             Action::Wait(span) => {
                 self.pass(span.duration()).await;
