@@ -71,11 +71,23 @@ impl Default for Options {
 /// Why the operator ended.
 #[derive(Debug, thiserror::Error)]
 pub enum RunFailed {
-    /// The CRD is not there, or may not be read.
+    /// The CRD is not there.
     #[error(
-        "failed to list EtcdClusters: install the CRD (`operator crd | kubectl apply --server-side -f -`) and check the operator's role: {0}"
+        "failed to list EtcdClusters, there is no such resource: install the CRD with `operator crd | kubectl apply --server-side -f -`"
     )]
+    NoCrd,
+    /// The API server refuses, or cannot be reached.
+    #[error("failed to list EtcdClusters: {0}")]
     NoAccess(#[source] kube::Error),
+}
+
+impl From<kube::Error> for RunFailed {
+    fn from(error: kube::Error) -> Self {
+        match error {
+            kube::Error::Api(answer) if answer.code == 404 => Self::NoCrd,
+            other => Self::NoAccess(other),
+        }
+    }
 }
 
 struct Context {
@@ -103,7 +115,7 @@ pub async fn run(
 ) -> Result<(), RunFailed> {
     let clusters: Api<EtcdCluster> = watches::api(&backend.kube, &options);
     let probe = kube::api::ListParams::default().limit(1);
-    clusters.list(&probe).await.map_err(RunFailed::NoAccess)?;
+    clusters.list(&probe).await?;
 
     let shutdown = shutdown.shared();
     match options.leadership.clone() {

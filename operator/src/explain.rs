@@ -32,7 +32,15 @@ use crate::{
 /// Why nothing can be explained.
 #[derive(Debug, thiserror::Error)]
 pub enum ExplainFailed {
-    /// Kubernetes did not answer, or there is no such cluster.
+    /// There is none.
+    #[error("there is no EtcdCluster {name} in namespace {namespace}; -n names another one")]
+    NoSuchCluster {
+        /// Where it was looked for.
+        namespace: String,
+        /// What was looked for.
+        name: String,
+    },
+    /// Kubernetes did not answer.
     #[error("failed to read {what}")]
     Kubernetes {
         /// What was to be read.
@@ -127,10 +135,14 @@ pub async fn explain(
     name: &str,
 ) -> Result<Explanation, ExplainFailed> {
     let clusters: Api<EtcdCluster> = Api::namespaced(backend.kube.clone(), namespace);
-    let cluster = clusters.get(name).await;
+    let cluster = clusters.get_opt(name).await;
     let cluster = cluster.map_err(|source| ExplainFailed::Kubernetes {
         what: format!("EtcdCluster {namespace}/{name}"),
         source,
+    })?;
+    let cluster = cluster.ok_or_else(|| ExplainFailed::NoSuchCluster {
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
     })?;
     let desired = validate(&cluster, domain)?;
     let stores = stores(&backend.kube, namespace).await?;

@@ -3,7 +3,12 @@
 //! Owns: flags, logging, signals, and the live backend.
 //! Deliberately does not know: how clusters are run.
 
-use std::{net::SocketAddr, process::ExitCode, sync::Arc};
+use std::{
+    io::{ErrorKind, IsTerminal, Write},
+    net::SocketAddr,
+    process::ExitCode,
+    sync::Arc,
+};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use kube::client::ClientBuilder;
@@ -90,22 +95,21 @@ fn main() -> ExitCode {
         Command::Crd => print_crd(),
         Command::Run(flags) => {
             start_logging(flags.log_format);
-            ended(run(flags))
+            match run(flags) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(failure) => {
+                    error!("{}", operator::observe::chain(failure.as_ref()));
+                    ExitCode::FAILURE
+                }
+            }
         }
-        Command::Explain(flags) => {
-            start_logging(LogFormat::Text);
-            ended(explain(flags))
-        }
-    }
-}
-
-fn ended(result: Result<(), Box<dyn std::error::Error>>) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            error!("{}", operator::observe::chain(failure.as_ref()));
-            ExitCode::FAILURE
-        }
+        Command::Explain(flags) => match explain(flags) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => {
+                eprintln!("{}", operator::observe::chain(failure.as_ref()));
+                ExitCode::FAILURE
+            }
+        },
     }
 }
 
@@ -127,6 +131,7 @@ fn start_logging(format: LogFormat) {
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,kube=warn"));
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     match format {
         LogFormat::Text => logs.with_target(false).init(),
@@ -161,12 +166,16 @@ async fn explain(flags: ExplainFlags) -> Result<(), Box<dyn std::error::Error>> 
     let explanation =
         operator::explain::explain(&backend, &flags.cluster_domain, &namespace, &flags.name)
             .await?;
-    if flags.json {
-        println!("{}", serde_json::to_string_pretty(&explanation)?);
+    let text = if flags.json {
+        format!("{}\n", serde_json::to_string_pretty(&explanation)?)
     } else {
-        print!("{explanation}");
+        explanation.to_string()
+    };
+    match std::io::stdout().write_all(text.as_bytes()) {
+        // The reader has seen enough.
+        Err(failure) if failure.kind() == ErrorKind::BrokenPipe => Ok(()),
+        done => Ok(done?),
     }
-    Ok(())
 }
 
 async fn cluster() -> Result<kube::Config, String> {

@@ -4,7 +4,7 @@ mod stage;
 
 use std::{collections::BTreeSet, fs, time::Duration};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use simulator::{determinism::simulate, world::Access};
 use stage::{Stage, options};
 use tokio::time::sleep;
@@ -73,6 +73,14 @@ async fn used(stage: &Stage) -> BTreeSet<Access> {
         stage.scale(size).await;
         stage.until_ready(u64::from(size)).await;
     }
+    stage
+        .edit(json!({
+            "storage": {"size": "2Gi"},
+            "resources": {"limits": {"memory": "256Mi"}},
+        }))
+        .await;
+    sleep(Duration::from_secs(60)).await;
+    stage.until_ready(3).await;
     stage.damage().await;
     sleep(Duration::from_secs(5)).await;
     stage.until_ready(3).await;

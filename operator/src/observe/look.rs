@@ -8,6 +8,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use futures::future::join_all;
@@ -21,6 +22,8 @@ use kube::{
     Resource, ResourceExt,
     runtime::reflector::{ObjectRef, Store},
 };
+
+use tokio::time::timeout;
 
 use super::{ClaimView, Exit, LiveObjects, Membership, Observed, PodView, StatefulSetView};
 use crate::{
@@ -77,7 +80,7 @@ impl Connections {
         if let Some((_, client)) = known.filter(|(dialled, _)| dialled == ip) {
             return Ok(client);
         }
-        let dialled = tokio::time::timeout(CONNECT_TIMEOUT, dial.dial(ip, CLIENT_PORT)).await;
+        let dialled = timeout(CONNECT_TIMEOUT, dial.dial(ip, CLIENT_PORT)).await;
         let client = match dialled {
             Ok(Ok(client)) => MemberClient::new(client),
             Ok(Err(error)) => return Err(format!("cannot connect: {}", chain(&error))),
@@ -193,16 +196,25 @@ pub async fn observe(
     observed
 }
 
+/// Time for a member to answer, a connection made anew included: how long a look takes decides how
+/// soon an outage is known.
+const REPORT_WITHIN: Duration = Duration::from_secs(2);
+
 async fn report(
     dial: &dyn Dial,
     connections: &Connections,
     pod: &PodView,
 ) -> Result<MemberReport, String> {
-    let client = connections.to(dial, pod).await?;
-    client.report().await.map_err(|failed| {
+    let asked = async {
+        let client = connections.to(dial, pod).await?;
+        client.report().await.map_err(|failed| chain(&failed))
+    };
+    let answer = timeout(REPORT_WITHIN, asked).await;
+    let answer = answer.unwrap_or_else(|_| Err(format!("no answer within {REPORT_WITHIN:?}")));
+    if answer.is_err() {
         connections.forget(pod);
-        chain(&failed)
-    })
+    }
+    answer
 }
 
 /// Asks voters that see a leader, the leader first, until one answers for a majority.

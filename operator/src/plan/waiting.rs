@@ -208,7 +208,8 @@ impl fmt::Display for Waiting {
             Self::LearnerBehind { member, entries } => {
                 write!(
                     f,
-                    "learner {member} is {entries} log entries behind the leader"
+                    "learner {member} is about {} log entries behind the leader",
+                    rounded(*entries)
                 )
             }
             Self::QuorumAtRisk { step, refusal } => write!(f, "not safe to {step}: {refusal}"),
@@ -254,4 +255,13 @@ impl fmt::Display for Waiting {
             ),
         }
     }
+}
+
+/// To one digit: a number that changes with every look would be written with every look.
+fn rounded(number: u64) -> u64 {
+    let mut unit: u64 = 1;
+    while number / unit >= 10 {
+        unit *= 10;
+    }
+    number / unit * unit
 }

@@ -1,8 +1,10 @@
 //! Planner cases: a cluster sketched in a few lines, and the plan in one.
 
+mod explain;
 mod properties;
 mod recovery;
 mod repair;
+mod report;
 mod rollout;
 mod sketch;
 mod world;

@@ -75,6 +75,14 @@ impl Stage {
             .unwrap();
     }
 
+    /// Changes the spec.
+    pub async fn edit(&self, spec: Value) {
+        let patch = Patch::Merge(json!({"spec": spec}));
+        let params = PatchParams::default();
+        let edited = self.clusters().patch("demo", &params, &patch).await;
+        edited.unwrap();
+    }
+
     pub async fn delete(&self, name: &str) {
         let deleted = self.clusters().delete(name, &DeleteParams::default()).await;
         deleted.unwrap();
