@@ -209,6 +209,9 @@ pub struct MemberStatus {
     /// Not there while it answers, nor before it has ever answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seen: Option<Time>,
+    /// Since when it has been a learner; absent once it votes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learner_since: Option<Time>,
     /// UID of the volume claim on which it last answered: with another one its data is lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volume: Option<String>,

@@ -17,7 +17,7 @@ use k8s_openapi::apimachinery::pkg::{
 
 use crate::{
     api::{EtcdClusterStatus, MemberRole, MemberStatus, Phase, selector_labels},
-    etcd::Member,
+    etcd::{Member, MemberReport},
     execute::Outcome,
     observe::{Membership, Observed},
     plan::{Gate, Plan, Waiting},
@@ -270,6 +270,10 @@ fn member_status(
         learner: member.learner,
         healthy,
         last_seen: last_seen(before, report.is_some(), now),
+        learner_since: member.learner.then(|| {
+            let known = before.and_then(|before| before.learner_since.clone());
+            known.unwrap_or_else(|| Time(whole_seconds(now)))
+        }),
         volume: answered_on
             .map(|claim| claim.uid.clone())
             .or_else(|| before.and_then(|before| before.volume.clone())),
@@ -343,7 +347,7 @@ fn conditions(
     let all = vec![
         available(desired, observed, plan),
         progressing(plan, outcome),
-        degraded(desired, plan, gate),
+        degraded(desired, observed, plan, gate),
     ];
     stamp(&observed.status, all, desired.generation, now)
 }
@@ -419,7 +423,7 @@ fn progressing(plan: &Plan, outcome: &Outcome) -> Condition {
     }
 }
 
-fn degraded(desired: &Desired, plan: &Plan, gate: &Gate) -> Condition {
+fn degraded(desired: &Desired, observed: &Observed, plan: &Plan, gate: &Gate) -> Condition {
     if desired.deleting || desired.size == 0 {
         let message = "members stop because the user wants it".to_owned();
         return truth(DEGRADED, false, "AsWanted", message);
@@ -435,6 +439,12 @@ fn degraded(desired: &Desired, plan: &Plan, gate: &Gate) -> Condition {
     if sick > 0 {
         let message = format!("{sick} of {} voters do not answer healthy", gate.voters());
         return truth(DEGRADED, true, "MemberUnhealthy", message);
+    }
+    let mut reports = observed.reports.values().flatten();
+    if reports.any(MemberReport::has_space_alarm) {
+        let message = "etcd has used up its quota and takes no writes: free space with `etcdctl \
+                       compact`, then `etcdctl defrag`, then `etcdctl alarm disarm`";
+        return truth(DEGRADED, true, "NoSpace", message.to_owned());
     }
     truth(
         DEGRADED,

@@ -1,151 +1,19 @@
 //! The operator in a simulated world, from the outside: an administrator installs the CRD, a user
 //! makes a cluster with kubectl's means, and etcd answers.
 
-use std::{future::Future, process::Command, time::Duration};
+mod one_cluster;
 
-use k8s_openapi::api::core::v1::{ConfigMap, Pod};
-use kube::{
-    Api, Client, ResourceExt,
-    api::{DynamicObject, ListParams, Patch, PatchParams, PostParams},
-    core::{ApiResource, GroupVersionKind},
-};
-use serde_json::{Value, json};
-use simulator::{
-    determinism::{Simulation, simulate},
-    net::Death,
-    world::{Counter, Operator, SimWorld, WorldOptions},
-};
-use tokio::time::{Instant, sleep};
+use std::{process::Command, time::Duration};
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::{Api, ResourceExt, api::PostParams};
+use one_cluster::Stage;
+use serde_json::json;
+use simulator::{determinism::simulate, net::Death};
+use tokio::time::sleep;
 
 /// Set in the child processes of these tests: the seed to run.
 const CHILD: &str = "SIMULATOR_TEST_SEED";
-
-const IMAGE_VERSION: &str = "3.5.21";
-
-struct Stage {
-    sim: SimWorld,
-    operator: Operator,
-    user: Client,
-}
-
-impl Stage {
-    async fn set(simulation: &Simulation) -> Self {
-        // Set RUST_LOG to see what the operator says.
-        let filter = tracing_subscriber::EnvFilter::from_default_env();
-        let _ = tracing_subscriber::fmt()
-            .without_time()
-            .with_env_filter(filter)
-            .try_init();
-        let options = WorldOptions::new(simulation.seed);
-        let sim = SimWorld::start(simulation, options, Vec::new())
-            .await
-            .unwrap();
-        sim.world.install_crd().unwrap();
-        let operator = sim
-            .world
-            .start_operator(operator::Options::default())
-            .unwrap();
-        let host = sim.world.net().add_host("user").unwrap();
-        let user = sim.world.kube_client(host, "kubectl", &Counter::default());
-        Self {
-            sim,
-            operator,
-            user,
-        }
-    }
-
-    fn clusters(&self) -> Api<DynamicObject> {
-        let crd = operator::crd();
-        let version = &crd.spec.versions[0].name;
-        let kind = GroupVersionKind::gvk(&crd.spec.group, version, &crd.spec.names.kind);
-        Api::default_namespaced_with(self.user.clone(), &ApiResource::from_gvk(&kind))
-    }
-
-    async fn create(&self, size: u32) {
-        let crd = operator::crd();
-        let cluster: DynamicObject = serde_json::from_value(json!({
-            "apiVersion": format!("{}/{}", crd.spec.group, crd.spec.versions[0].name),
-            "kind": crd.spec.names.kind,
-            "metadata": {"name": "demo"},
-            "spec": {"size": size, "version": IMAGE_VERSION},
-        }))
-        .unwrap();
-        self.clusters()
-            .create(&PostParams::default(), &cluster)
-            .await
-            .unwrap();
-    }
-
-    async fn scale(&self, size: u32) {
-        let patch = Patch::Merge(json!({"spec": {"size": size}}));
-        self.clusters()
-            .patch("demo", &PatchParams::default(), &patch)
-            .await
-            .unwrap();
-    }
-
-    async fn status(&self) -> Value {
-        let cluster = self.clusters().get("demo").await.unwrap();
-        cluster.data["status"].clone()
-    }
-
-    /// Members that the whole cluster agrees on: every pod was asked, all gave the same list.
-    async fn members(&self) -> Option<usize> {
-        let pods: Api<Pod> = Api::default_namespaced(self.user.clone());
-        let pods = pods.list(&ListParams::default()).await.ok()?;
-        let mut answers = Vec::new();
-        for pod in &pods {
-            let ip = pod.status.as_ref()?.pod_ip.clone()?;
-            let host = self.sim.pods.host_of("default", &pod.name_any())?;
-            let mut client = self
-                .sim
-                .world
-                .dial_etcd(host, &ip, 2379, &Counter::default())
-                .await
-                .ok()?;
-            let members = client.member_list().await.ok()?;
-            let voters = members
-                .members()
-                .iter()
-                .filter(|it| !it.is_learner() && !it.name().is_empty());
-            let mut ids: Vec<u64> = voters.map(etcd_client::Member::id).collect();
-            ids.sort_unstable();
-            answers.push(ids);
-        }
-        answers.dedup();
-        let [one] = answers.as_slice() else {
-            return None;
-        };
-        (one.len() == pods.items.len()).then_some(one.len())
-    }
-
-    async fn until_members(&self, wanted: usize) {
-        let what = format!("{wanted} members");
-        self.until(&what, async || self.members().await == Some(wanted))
-            .await;
-    }
-
-    async fn until<F: Future<Output = bool>>(&self, what: &str, holds: impl Fn() -> F) {
-        let started = Instant::now();
-        while !holds().await {
-            if started.elapsed() > Duration::from_secs(120) {
-                let mut lines = self.sim.world.trace().since(0);
-                lines.retain(|line| !line.what.contains(" by kubectl "));
-                let last = lines.len().saturating_sub(60);
-                for line in &lines[last..] {
-                    println!(
-                        "{:>10.3} {:24} {}",
-                        line.at.as_secs_f64(),
-                        line.who,
-                        line.what
-                    );
-                }
-                panic!("not {what} within 120 s; status {}", self.status().await);
-            }
-            sleep(Duration::from_millis(100)).await;
-        }
-    }
-}
 
 #[test]
 fn a_cluster_walks_from_1_to_5_and_back() {

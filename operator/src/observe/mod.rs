@@ -20,7 +20,7 @@ use k8s_openapi::{
 };
 
 use crate::{
-    api::EtcdClusterStatus,
+    api::{EtcdClusterStatus, MemberStatus},
     etcd::{Member, MemberReport},
     last_words::LastWords,
 };
@@ -190,6 +190,13 @@ impl Observed {
             .collect();
         voters.sort_by_key(|(_, report)| Some(report.member_id) != leader);
         voters
+    }
+
+    /// What the status recorded of the member with this ID.
+    #[must_use]
+    pub fn recorded(&self, id: u64) -> Option<&MemberStatus> {
+        let id = format!("{id:x}");
+        self.status.members.iter().find(|member| member.id == id)
     }
 
     /// Why the member with this ordinal does not answer, in words for people.

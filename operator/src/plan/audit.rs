@@ -51,6 +51,16 @@ pub enum Finding {
     /// Restarts a pod other than the one that was seen.
     #[error("the pod of member {0} that is to be restarted is not the one that was seen")]
     UnseenPod(u32),
+    /// Promotes a learner although too few would answer.
+    #[error("promoting {id:x} leaves {left} answering of {voters} voters")]
+    Promotion {
+        /// Who was to vote.
+        id: u64,
+        /// Voters that answer afterwards.
+        left: usize,
+        /// Voters afterwards.
+        voters: usize,
+    },
     /// Removes a member for lost data although it answers and nothing speaks against its data.
     #[error("member {0:x} is to be removed for lost data, but it answers and has its volume")]
     Unproven(u64),
@@ -100,6 +110,7 @@ pub fn audit(desired: &Desired, observed: &Observed, plan: &Plan) -> Vec<Finding
             findings.extend(volume(plan, &ordinals));
             findings.extend(removal(observed, plan));
             findings.extend(restart(desired, observed, plan));
+            findings.extend(promotion(observed, plan));
             findings.extend(unproven(observed, plan));
             findings.extend(beside_forced(members, plan));
         }
@@ -134,6 +145,24 @@ fn volume(plan: &Plan, ordinals: &BTreeSet<u32>) -> Option<Finding> {
     }
 }
 
+fn promotion(observed: &Observed, plan: &Plan) -> Option<Finding> {
+    let Some(Action::Promote { id, .. }) = plan.action else {
+        return None;
+    };
+    let members = observed.membership.members()?;
+    let after = members.iter().filter(|m| !m.learner || m.id == id);
+    let (mut voters, mut left) = (0, 0);
+    for member in after {
+        voters += 1;
+        left += usize::from(
+            observed
+                .report_of(member.id)
+                .is_some_and(|report| report.leader.is_some()),
+        );
+    }
+    (2 * left <= voters).then_some(Finding::Promotion { id, left, voters })
+}
+
 const FORCE: &str = "force-new-cluster: true";
 
 fn forces(observed: &Observed) -> bool {
@@ -165,7 +194,7 @@ fn forced(desired: &Desired, observed: &Observed, plan: &Plan) -> Option<Finding
         .map(|id| format!("{id}/{next}"));
     if observed.membership.members().is_some() {
         Some(Finding::Forced("while a majority answers"))
-    } else if 2 * lead > all {
+    } else if !forces(observed) && 2 * lead > all {
         Some(Finding::Forced("while most members see a leader"))
     } else if files.len() != 1 {
         Some(Finding::Forced("for several members at once"))

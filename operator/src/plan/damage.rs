@@ -11,7 +11,6 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    api::MemberStatus,
     last_words::LastWords,
     observe::{Observed, PodView},
 };
@@ -63,7 +62,7 @@ pub(super) fn of(observed: &Observed, ordinal: u32, id: u64, now: Timestamp) -> 
             .then_some(Damage::Corrupt)
             .or(going.then_some(Damage::VolumeGoing));
     }
-    let before = recorded(observed, id);
+    let before = observed.recorded(id);
     let silent = |at_least| {
         let since = before.and_then(|member| member.last_seen.as_ref());
         since.is_some_and(|since| now.duration_since(since.0) >= at_least)
@@ -93,15 +92,6 @@ pub(super) fn of(observed: &Observed, ordinal: u32, id: u64, now: Timestamp) -> 
 /// What a pod's container said when it ended.
 pub(super) fn words(pod: &PodView) -> Option<LastWords> {
     LastWords::of(&pod.last_exit.as_ref()?.message)
-}
-
-fn recorded(observed: &Observed, id: u64) -> Option<&MemberStatus> {
-    let id = format!("{id:x}");
-    observed
-        .status
-        .members
-        .iter()
-        .find(|member| member.id == id)
 }
 
 /// A member that is killed for its memory, or whose image cannot be had, has its data.

@@ -33,6 +33,8 @@ pub struct Refusal {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gate {
     voters: BTreeMap<u64, bool>,
+    /// Voters that see a leader: the cluster counts on them, healthy or not.
+    counted_on: BTreeSet<u64>,
 }
 
 impl Gate {
@@ -51,7 +53,17 @@ impl Gate {
                 (member.id, healthy)
             })
             .collect();
-        Self { voters }
+        let sees_leader = |member: &&Member| {
+            let report = observed.report_of(member.id);
+            report.is_some_and(|report| report.leader.is_some())
+        };
+        let counted_on = members
+            .iter()
+            .filter(|member| !member.learner)
+            .filter(sees_leader)
+            .map(|member| member.id)
+            .collect();
+        Self { voters, counted_on }
     }
 
     /// Voters seen healthy.
@@ -104,8 +116,16 @@ impl Gate {
         Self::judge(self.healthy() + 1, self.voters() + 1)
     }
 
-    /// May this voter's pod be restarted because the user changed the spec? A voter that is sick
-    /// already may always be; a healthy one only while all the others are healthy. From three
+    /// May a learner that does not answer become a voter?
+    ///
+    /// # Errors
+    /// The arithmetic that speaks against it.
+    pub fn promotion_unseen(&self) -> Result<(), Refusal> {
+        Self::judge(self.healthy(), self.voters() + 1)
+    }
+
+    /// May this voter's pod be restarted because the user changed the spec? A voter that is away
+    /// already may always be; one that answers only while all the others are healthy. From three
     /// voters on that keeps quorum. Of one or two, a restart costs it for a moment, which is what
     /// the user asked for.
     ///
@@ -114,7 +134,7 @@ impl Gate {
     pub fn restart(&self, id: u64) -> Result<(), Refusal> {
         let others = self.voters() - usize::from(self.voters.contains_key(&id));
         let sound = self.healthy() - usize::from(self.is_healthy(id));
-        if !self.is_healthy(id) || sound == others {
+        if !self.counted_on.contains(&id) || sound == others {
             return Ok(());
         }
         Err(Refusal {
@@ -158,8 +178,11 @@ mod tests {
     use super::*;
 
     fn gate(voters: &[bool]) -> Gate {
+        let voters: BTreeMap<u64, bool> = (1..).zip(voters.iter().copied()).collect();
+        let counted_on = voters.iter().filter(|(_, healthy)| **healthy);
         Gate {
-            voters: (1..).zip(voters.iter().copied()).collect(),
+            counted_on: counted_on.map(|(id, _)| *id).collect(),
+            voters,
         }
     }
 
@@ -188,5 +211,8 @@ mod tests {
         assert!(gate(&[true]).promotion().is_ok());
         assert!(gate(&[true, true, false]).promotion().is_ok());
         assert!(gate(&[true, false, false]).promotion().is_err());
+        assert!(gate(&[true]).promotion_unseen().is_err());
+        assert!(gate(&[true, true]).promotion_unseen().is_ok());
+        assert!(gate(&[true, true, false]).promotion_unseen().is_err());
     }
 }

@@ -18,6 +18,9 @@ pub(super) const LEARNER_DEADLINE: SignedDuration = SignedDuration::from_mins(5)
 /// longer than its own rule (voters connected for 5 s) explains, so less than all is well.
 const PATIENCE_FOR_A_SECOND: SignedDuration = SignedDuration::from_secs(15);
 
+/// A learner answers within this time of its start, unless its word was lost.
+const SILENT_START: SignedDuration = SignedDuration::from_secs(2);
+
 /// etcd itself promotes at 90 % of the leader's index; this spares it calls that it would refuse.
 pub(super) const CLOSE_ENOUGH: u64 = 1000;
 
@@ -41,23 +44,12 @@ pub(super) fn settle_learners(desired: &Desired, cluster: &Cluster<'_>, now: Tim
 
 fn promote(cluster: &Cluster<'_>, ordinal: u32, member: &Member, now: Timestamp) -> Step {
     let name = cluster.desired.identity.member(ordinal);
-    let created = cluster
-        .observed
-        .pods
-        .get(&ordinal)
-        .and_then(|pod| pod.created);
-    if created.is_some_and(|created| now.duration_since(created) > LEARNER_DEADLINE) {
+    if is_late(cluster, ordinal, member.id, now) {
         return remove(ordinal, member, Removal::LearnerLate);
     }
     let report = match cluster.observed.report_of(member.id) {
         Some(report) if member.started() => report,
-        _ => {
-            let trouble = cluster.trouble_of(ordinal);
-            return Step::Wait(Waiting::LearnerStarting {
-                member: name,
-                trouble,
-            });
-        }
+        _ => return promote_unseen(cluster, ordinal, member, now),
     };
     let leader = cluster
         .observed
@@ -82,6 +74,39 @@ fn promote(cluster: &Cluster<'_>, ordinal: u32, member: &Member, now: Timestamp)
             refusal,
         }),
     }
+}
+
+/// A pod that is made anew over and over is always young, and one that never comes has no age; so
+/// what counts is since when the member has been a learner.
+fn is_late(cluster: &Cluster<'_>, ordinal: u32, id: u64, now: Timestamp) -> bool {
+    let pod = cluster.observed.pods.get(&ordinal);
+    let created = pod.and_then(|pod| pod.created);
+    let learner = cluster.observed.recorded(id);
+    let learner = learner.and_then(|member| member.learner_since.as_ref());
+    [created, learner.map(|since| since.0)]
+        .into_iter()
+        .flatten()
+        .any(|since| now.duration_since(since) > LEARNER_DEADLINE)
+}
+
+/// A learner whose log came as a snapshot may answer clients only seven seconds later: its word of
+/// where it serves is lost with the log that the snapshot replaced, and etcd says it again after
+/// that time (seen on 3.5.21 and 3.6.16). The leader knows whether it is in sync, and refuses when
+/// it is not. It counts as a voter that does not answer, so the others must hold quorum without it.
+fn promote_unseen(cluster: &Cluster<'_>, ordinal: u32, member: &Member, now: Timestamp) -> Step {
+    let pod = cluster.observed.pods.get(&ordinal);
+    let started = pod.filter(|pod| pod.running).and_then(|pod| pod.started);
+    let runs = started.is_some_and(|started| now.duration_since(started) >= SILENT_START);
+    if runs && cluster.gate.promotion_unseen().is_ok() {
+        return Step::Act(Action::Promote {
+            ordinal,
+            id: member.id,
+        });
+    }
+    Step::Wait(Waiting::LearnerStarting {
+        member: cluster.desired.identity.member(ordinal),
+        trouble: cluster.trouble_of(ordinal),
+    })
 }
 
 /// A second learner beside the first: only where etcd allows it, the first has started (members

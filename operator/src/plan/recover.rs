@@ -54,6 +54,8 @@ pub struct Loss {
     pub silent: Vec<(String, String)>,
     /// They answer and have their data, the most advanced first.
     pub survivors: Vec<Survivor>,
+    /// Those of all that see a leader: when most do, quorum is not lost, only slow to answer.
+    pub led: usize,
 }
 
 /// A member that answers but finds no majority.
@@ -97,10 +99,12 @@ impl Loss {
         else {
             return self.silent.push((name, "it is not ours".to_owned()));
         };
+        let report = observed.report_of(id);
+        self.led += usize::from(report.is_some_and(|report| report.leader.is_some()));
         if let Some(damage) = damage::of(observed, ordinal, id, now) {
             return self.lost.push((name, damage));
         }
-        match observed.report_of(id) {
+        match report {
             Some(report) => self.survivors.push(Survivor {
                 ordinal,
                 member: name,
@@ -153,7 +157,8 @@ pub(super) fn plan(desired: &Desired, observed: &Observed, now: Timestamp, why: 
         return plan;
     }
     let loss = Loss::of(desired, observed, now);
-    let may_act = loss.for_good() || silent_long_enough(observed, now);
+    let led = loss.led >= quorum(loss.voters);
+    let may_act = !led && (loss.for_good() || silent_long_enough(observed, now));
     let right = right_word(observed);
     if let (true, Some(survivor)) = (
         may_act && desired.recovery_word == right,
@@ -260,7 +265,7 @@ fn restart_to_force(observed: &Observed, ordinal: u32, id: u64, now: Timestamp) 
 
 /// Stage 3, first half: the recovery is counted before its traces go, so that its word counts once.
 pub(super) fn uncounted(cluster: &Cluster<'_>) -> Option<Waiting> {
-    let (ordinal, recovery) = recovering(cluster)?;
+    let (ordinal, _, recovery) = recovering(cluster)?;
     let counted = cluster.observed.status.recoveries >= recovery;
     (!counted).then(|| Waiting::Recovering {
         member: cluster.desired.identity.member(ordinal),
@@ -268,32 +273,38 @@ pub(super) fn uncounted(cluster: &Cluster<'_>) -> Option<Waiting> {
     })
 }
 
-/// The member that was started with the flag, and in which recovery.
-fn recovering(cluster: &Cluster<'_>) -> Option<(u32, u32)> {
+/// The member that was started with the flag, its ID, and in which recovery.
+fn recovering(cluster: &Cluster<'_>) -> Option<(u32, u64, u32)> {
     cluster.members.iter().find_map(|(ordinal, member)| {
         let recovery = cluster.desired.identity.recovery_of_name(&member.name)?;
-        Some((*ordinal, recovery))
+        Some((*ordinal, member.id, recovery))
     })
 }
 
 /// Stage 3, second half: whoever was started with the flag is started once more without it.
 pub(super) fn finish(cluster: &Cluster<'_>, now: Timestamp) -> Step {
-    let Some((ordinal, _)) = recovering(cluster) else {
+    let Some((ordinal, id, _)) = recovering(cluster) else {
         return Step::Settled;
     };
+    let member = cluster.desired.identity.member(ordinal);
+    // It is alone, unless somebody has added a member by hand.
+    if let Err(refusal) = cluster.gate.restart(id) {
+        let step = format!("restart {member} without force-new-cluster");
+        return Step::Wait(Waiting::QuorumAtRisk { step, refusal });
+    }
     let pod = cluster.observed.pods.get(&ordinal);
-    let restart = pod.filter(|pod| !pod.terminating).filter(|pod| {
+    let named = pod.filter(|pod| !pod.terminating).filter(|pod| {
         let started = pod.started;
         started.is_some_and(|started| now.duration_since(started) >= NAMED_WITHIN)
     });
-    match restart {
+    match named {
         Some(pod) => Step::Act(Action::RestartPod {
             ordinal,
             uid: pod.uid.clone(),
             why: Restart::RecoveryOver,
         }),
         None => Step::Wait(Waiting::Recovering {
-            member: cluster.desired.identity.member(ordinal),
+            member,
             trouble: cluster.trouble_of(ordinal),
         }),
     }

@@ -1,16 +1,18 @@
 //! Whatever the planner is shown, its plan passes the audit.
 
 use operator::{
+    api::MemberStatus,
+    build::member_config,
     etcd::{Member, MemberReport},
-    observe::{ClaimView, Membership, Observed, PodView, StatefulSetView},
+    observe::{ClaimView, Exit, Membership, Observed, PodView, StatefulSetView},
     plan::{
-        Action, Plan, Removal, Restart,
+        Action, Damage, Plan, Removal, Restart,
         audit::{Finding, audit},
         plan,
     },
     validate::Desired,
 };
-use proptest::{collection::vec, prelude::*};
+use proptest::{collection::vec, option, prelude::*};
 
 use super::sketch::{NEW, NOW, OLD, desired, read};
 
@@ -22,6 +24,13 @@ struct Shape {
     bootstrapped: bool,
     slots: Vec<Slot>,
     leader: usize,
+    /// The word that the user gave, as the number in it.
+    word: Option<u32>,
+    recoveries: u32,
+    /// The ordinal and the recovery of a survivor that has its configuration already.
+    forced: Option<(u32, u32)>,
+    /// Whether a member that is alone runs under the name of a recovery.
+    marked: bool,
 }
 
 /// What is true of one ordinal; each part independently of the others.
@@ -34,12 +43,17 @@ struct Slot {
     pod: bool,
     terminating: bool,
     claim: bool,
+    going: bool,
+    replaced: bool,
+    corrupt: bool,
+    lost: bool,
+    alone: bool,
     outdated: bool,
     ready: bool,
 }
 
 fn slot() -> impl Strategy<Value = Slot> {
-    any::<[bool; 9]>().prop_map(
+    any::<[bool; 14]>().prop_map(
         |[
             member,
             learner,
@@ -48,6 +62,11 @@ fn slot() -> impl Strategy<Value = Slot> {
             pod,
             terminating,
             claim,
+            going,
+            replaced,
+            corrupt,
+            lost,
+            alone,
             outdated,
             ready,
         ]| Slot {
@@ -58,6 +77,11 @@ fn slot() -> impl Strategy<Value = Slot> {
             pod,
             terminating,
             claim,
+            going,
+            replaced,
+            corrupt,
+            lost,
+            alone,
             outdated,
             ready,
         },
@@ -72,14 +96,22 @@ fn shape() -> impl Strategy<Value = Shape> {
         any::<bool>(),
         vec(slot(), 1..=7),
         0..7_usize,
+        option::of(0..3_u32),
+        0..2_u32,
+        option::of((0..3_u32, 1..3_u32)),
+        any::<bool>(),
     )
-        .prop_map(|(size, modern, known, bootstrapped, slots, leader)| Shape {
-            size,
-            modern,
-            known,
-            bootstrapped,
-            slots,
-            leader,
+        .prop_map(|shape| Shape {
+            size: shape.0,
+            modern: shape.1,
+            known: shape.2,
+            bootstrapped: shape.3,
+            slots: shape.4,
+            leader: shape.5,
+            word: shape.6,
+            recoveries: shape.7,
+            forced: shape.8,
+            marked: shape.9,
         })
 }
 
@@ -88,6 +120,7 @@ fn build(shape: &Shape) -> (Desired, Observed) {
     let desired = Desired {
         size: shape.size,
         version: version.parse().expect("a version"),
+        recovery_word: shape.word.map(|number| format!("c/{number}")),
         ..desired()
     };
     let mut observed = Observed::default();
@@ -98,7 +131,9 @@ fn build(shape: &Shape) -> (Desired, Observed) {
         if slot.member {
             members.push(Member {
                 id,
-                name: if slot.started {
+                name: if slot.started && shape.marked && slot.alone {
+                    desired.identity.recovering_member(ordinal, 1)
+                } else if slot.started {
                     desired.identity.member(ordinal)
                 } else {
                     String::new()
@@ -112,12 +147,33 @@ fn build(shape: &Shape) -> (Desired, Observed) {
                 learner: slot.learner,
             });
         }
+        if slot.member {
+            observed.status.members.push(MemberStatus {
+                name: desired.identity.member(ordinal),
+                id: format!("{id:x}"),
+                learner: slot.learner,
+                volume: Some(if slot.replaced {
+                    "other".into()
+                } else {
+                    format!("claim-{ordinal}")
+                }),
+                ..MemberStatus::default()
+            });
+        }
         if slot.pod {
             let pod = PodView {
                 uid: format!("pod-{ordinal}"),
                 ip: Some("10.0.0.1".into()),
                 running: slot.answers,
+                started: slot
+                    .answers
+                    .then(|| NOW - jiff::SignedDuration::from_secs(60)),
                 terminating: slot.terminating,
+                last_exit: slot.lost.then(|| Exit {
+                    code: 2,
+                    message: "panic: tocommit(9) is out of range [lastIndex(0)]".into(),
+                    ..Exit::default()
+                }),
                 ready: slot.answers && slot.ready,
                 template: Some(if slot.outdated { OLD } else { NEW }.into()),
                 ..PodView::default()
@@ -128,20 +184,25 @@ fn build(shape: &Shape) -> (Desired, Observed) {
             let report = MemberReport {
                 member_id: id,
                 cluster_id: 0xc,
-                leader: Some(leader),
+                leader: Some(leader).filter(|_| shape.known || !slot.alone),
                 term: 3,
                 raft_index: 9,
                 applied_index: 9,
                 learner: slot.learner,
                 version: version.to_owned(),
                 db_size: 1,
-                errors: Vec::new(),
+                errors: slot
+                    .corrupt
+                    .then(|| format!("memberID:{id} alarm:CORRUPT "))
+                    .into_iter()
+                    .collect(),
             };
             observed.reports.insert(ordinal, Ok(report));
         }
         if slot.claim {
             let claim = ClaimView {
                 uid: format!("claim-{ordinal}"),
+                terminating: slot.going,
                 ..ClaimView::default()
             };
             observed.claims.insert(ordinal, claim);
@@ -155,6 +216,10 @@ fn build(shape: &Shape) -> (Desired, Observed) {
         up_to_date: true,
         ..StatefulSetView::default()
     });
+    observed.status.recoveries = shape.recoveries;
+    observed.config = shape
+        .forced
+        .map(|(ordinal, recovery)| member_config::forced_file(&desired, ordinal, 1, recovery));
     observed.status.cluster_id = shape.bootstrapped.then(|| "c".to_owned());
     observed.membership = if shape.known {
         Membership::Known {
@@ -281,5 +346,69 @@ fn every_rule_of_the_audit_fires() {
             ordinal: 0,
             silent: 0x11
         }]
+    );
+}
+
+#[test]
+fn every_rule_of_the_audit_on_repair_and_recovery_fires() {
+    let found = |desired: &Desired, observed: &Observed, action, config| {
+        let plan = Plan {
+            action,
+            config,
+            ..Plan::default()
+        };
+        audit(desired, observed, &plan)
+    };
+    let promote = Some(Action::Promote {
+        ordinal: 1,
+        id: 0x11,
+    });
+    let (desired, two) = read("want 3 on 3.5.21\n demo-0 leader\n demo-1 learner");
+    assert_eq!(
+        found(&desired, &two, promote, None),
+        [Finding::Promotion {
+            id: 0x11,
+            left: 1,
+            voters: 2
+        }]
+    );
+
+    let remove = Some(Action::RemoveMember {
+        ordinal: 1,
+        id: 0x11,
+        why: Removal::DataLost(Damage::VolumeReplaced),
+    });
+    let (_, three) = read("want 3 on 3.5.21\n demo-0 leader\n demo-1 voter\n demo-2 voter");
+    assert_eq!(
+        found(&desired, &three, remove, None),
+        [Finding::Unproven(0x11)]
+    );
+
+    let add = Some(Action::AddLearner { ordinal: 1 });
+    let (_, forced) = read("want 3 on 3.5.21\n demo-0 leader recovery-1");
+    assert!(matches!(
+        found(&desired, &forced, add, None)[..],
+        [Finding::BesideForced(_)]
+    ));
+
+    let force = |desired: &Desired| Some(member_config::forced_file(desired, 0, 0x10, 1));
+    let alone = "want 3 on 3.5.21 bootstrapped
+         demo-0 voter alone\n demo-1 voter down\n demo-2 voter down\n membership unknown";
+    let (silent, lost) = read(alone);
+    assert_eq!(
+        found(&silent, &lost, None, force(&silent)),
+        [Finding::Forced("without the user's word")]
+    );
+    assert_eq!(
+        found(&desired, &three, None, force(&desired)),
+        [Finding::Forced("while a majority answers")]
+    );
+    let (asked, lost) = read(&format!("word c/1\n {alone}"));
+    assert_eq!(found(&asked, &lost, None, force(&asked)), []);
+    let mut both = force(&asked).expect("a file");
+    both.extend(member_config::forced_file(&asked, 1, 0x11, 1));
+    assert_eq!(
+        found(&asked, &lost, None, Some(both)),
+        [Finding::Forced("for several members at once")]
     );
 }

@@ -226,6 +226,26 @@ fn a_pod_made_before_its_learner_had_a_file_is_restarted() {
 }
 
 #[test]
+fn a_learner_that_runs_and_does_not_answer_is_tried_once_the_others_can_bear_it() {
+    let late = |others: &str| {
+        let (desired, mut observed) = read(&format!(
+            "want 3 on 3.5.21 bootstrapped\n {others}\n demo-2 learner"
+        ));
+        let pod = observed.pods.get_mut(&2).expect("a pod");
+        pod.started = Some(NOW - jiff::SignedDuration::from_secs(2));
+        print(&plan(&desired, &observed, NOW))
+    };
+    assert_eq!(
+        late("demo-0 leader\n demo-1 voter"),
+        "3 pods, 3 configs, promote member 2"
+    );
+    assert_eq!(
+        late("demo-0 leader\n demo-1 voter down"),
+        "3 pods, 3 configs, nothing to do; waits: LearnerStarting"
+    );
+}
+
+#[test]
 fn a_hole_is_filled_before_the_cluster_is_at_its_size() {
     check(
         "want 3 on 3.5.21 bootstrapped
@@ -237,12 +257,12 @@ fn a_hole_is_filled_before_the_cluster_is_at_its_size() {
 }
 
 #[test]
-fn a_learner_whose_pod_is_restarted_over_and_over_misses_its_deadline_all_the_same() {
+fn a_learner_whose_pod_is_made_anew_over_and_over_misses_its_deadline_all_the_same() {
     check(
         "want 3 on 3.5.21 bootstrapped
          demo-0 leader
          demo-1 voter
-         demo-2 learner silent 400s",
+         demo-2 learner since 400s",
         "3 pods, 3 configs, remove learner 2, which missed its deadline",
     );
 }

@@ -21,7 +21,7 @@
 //! demo-2 voter behind       a healthy voter that has applied nothing
 //! demo-2 voter outdated     a voter whose pod was made from an earlier template
 //! demo-3 learner started    a learner that runs and is in sync
-//! demo-4 learner            a learner that has not started
+//! demo-4 learner            a learner that has not started; `since 400s` it was added
 //! set outdated              the StatefulSet has an earlier template (`unseen`: its controller)
 //! claim 2                   a volume is left of ordinal 2 (`gone`: being deleted; `other`: not the
 //!                           one on which the member last answered); members have one anyway
@@ -198,6 +198,7 @@ fn add_member(
         id: format!("{id:x}"),
         learner,
         last_seen: after(rest, "silent").map(|since| Time(ago(since))),
+        learner_since: after(rest, "since").map(|since| Time(ago(since))),
         volume: started.then(|| "u".to_owned()),
         ..MemberStatus::default()
     });
