@@ -347,6 +347,13 @@ fn every_rule_of_the_audit_fires() {
             silent: 0x11
         }]
     );
+    let (_, well) = read("want 2 on 3.5.21\n demo-0 leader\n demo-1 voter");
+    assert_eq!(found(&well, restart("p")), [Finding::LeaderRestarted(0)]);
+    let (_, growing) = read("want 2 on 3.5.21\n demo-0 leader\n demo-1 learner started");
+    assert_eq!(
+        found(&growing, restart("p")),
+        [Finding::RestartBesideLearner(0)]
+    );
 }
 
 #[test]
