@@ -179,6 +179,8 @@ fn every_sentence_of_the_table_can_be_written() {
             ("<call>", "MemberAdd"),
             ("<condition>", "available"),
             ("<truth>", "false"),
+            ("<mebibytes>", "512"),
+            ("<gibibytes>", "2"),
         ];
         values.iter().fold(form.to_owned(), |text, (slot, value)| {
             text.replace(slot, value)
