@@ -198,7 +198,7 @@ impl Strikes {
             }
             (OperatorFault::Twin(_), false) => {
                 if let Some(twin) = self.state().twin.take() {
-                    self.world.net().remove_host(twin.host());
+                    self.lay_off(twin.host());
                 }
             }
             (OperatorFault::KillAt { moment, nth, call }, true) => {
@@ -228,7 +228,7 @@ impl Strikes {
             (ApiTrouble::Stale, _) => {
                 self.wire.read_from(None);
                 if let Some(host) = self.state().stale.take() {
-                    net.remove_host(host);
+                    self.lay_off(host);
                 }
             }
             (trouble, begins) => self.wire.trouble(trouble, begins),
@@ -241,7 +241,7 @@ impl Strikes {
         let started = self.world.start_stale_api_server().await;
         let (host, server) = started.map_err(|error| self.failed("start a server", &error))?;
         if let Some(before) = self.state().stale.replace(host) {
-            self.world.net().remove_host(before);
+            self.lay_off(before);
         }
         let strikes = Arc::downgrade(self);
         tokio::spawn(async move {
@@ -264,6 +264,17 @@ impl Strikes {
             Surrounding::ElectionStorm => {} // The user does that.
         }
         Ok(())
+    }
+
+    /// Ends a host for good. Its address is given back later: its peers have to hear of the end
+    /// first.
+    fn lay_off(&self, host: HostId) {
+        self.world.net().kill(host, Death::Process);
+        let net = Arc::clone(self.world.net());
+        tokio::spawn(async move {
+            tokio::time::sleep(COMES_BACK).await;
+            net.remove_host(host);
+        });
     }
 
     fn start_operator(&self) {
