@@ -3,7 +3,7 @@
 use chaos::fault::{Call, Fault, OperatorFault, Situation, Strike, Target, Trigger};
 use proptest::{collection::vec, option, prelude::*};
 use scenarios::scenario::{
-    Action, Cluster, Edit, EtcdVersion, Expectation, Image, Instruction, Refused, Scenario, Span,
+    Action, Change, Cluster, EtcdVersion, Expectation, Image, Instruction, Refused, Scenario, Span,
     Step, Traffic, Volumes, parse,
     sentence::{sentences, wording},
 };
@@ -239,18 +239,18 @@ fn strike(pick: u32, span: Span, members: bool) -> Strike {
     }
 }
 
-fn edit(pick: u32) -> Edit {
+fn change(pick: u32) -> Change {
     let version = EtcdVersion {
         major: 3,
         minor: 6,
         patch: 4,
     };
     match pick % 5 {
-        0 => Edit::Version(version),
-        1 => Edit::MemoryLimit(512),
-        2 => Edit::VolumeSize(2),
-        3 => Edit::Image(Image::Missing),
-        _ => Edit::Image(Image::Right),
+        0 => Change::Version(version),
+        1 => Change::MemoryLimit(512),
+        2 => Change::VolumeSize(2),
+        3 => Change::Image(Image::Missing),
+        _ => Change::Image(Image::Right),
     }
 }
 
@@ -291,7 +291,7 @@ fn instructions(size: u32, kept: bool, wishes: &[(u8, u32, Span)]) -> Vec<Instru
                 within: *span,
             }),
             (6, _) => Instruction::Expect(Expectation::NoViolation),
-            (9, Some(_)) => Instruction::Do(Action::Edit(edit(*wanted))),
+            (9, Some(_)) => Instruction::Do(Action::Change(change(*wanted))),
             _ => Instruction::Do(Action::Wait(*span)),
         };
         told.push(instruction);

@@ -63,7 +63,7 @@ impl State {
             }
             Action::Heal => self.wrong = false,
             Action::Delete => self.exists = false,
-            Action::Edit(_) | Action::Wait(_) => {}
+            Action::Change(_) | Action::Wait(_) => {}
         }
     }
 

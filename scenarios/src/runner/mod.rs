@@ -166,7 +166,7 @@ impl<W: World> Run<'_, W> {
             Action::Heal => return self.heal().await,
             Action::Create
             | Action::Scale(_)
-            | Action::Edit(_)
+            | Action::Change(_)
             | Action::Delete
             | Action::Wait(_) => {}
         }

@@ -10,9 +10,9 @@
 //! contain, in one table) with its [`slot`]s and [`faults`], [`matching`], [`parse`](mod@parse), [`story`] (what
 //! makes sense when), [`print`](mod@print), [`diagnostic`] and `mistake` (how a mistake is shown).
 
+pub mod change;
 pub mod condition;
 pub mod diagnostic;
-pub mod edit;
 pub mod faults;
 pub mod matching;
 mod mistake;
@@ -25,10 +25,10 @@ pub mod story;
 pub mod version;
 pub mod words;
 
+pub use change::{Change, Image};
 pub use chaos::Span;
 pub use condition::Condition;
 pub use diagnostic::{Diagnostic, Refused};
-pub use edit::{Edit, Image};
 pub use parse::parse;
 pub use version::EtcdVersion;
 
@@ -111,7 +111,7 @@ pub enum Action {
     /// The user sets the number of members.
     Scale(u32),
     /// The user changes something else in the spec.
-    Edit(Edit),
+    Change(Change),
     /// The user deletes the cluster.
     Delete,
     /// Nobody does anything for a while.

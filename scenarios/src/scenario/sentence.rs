@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use chaos::fault::{Strike, Trigger};
 
 use super::{
-    Action, Cluster, Edit, Expectation, Image, Span, Traffic, Volumes, faults, slot::Value,
+    Action, Change, Cluster, Expectation, Image, Span, Traffic, Volumes, faults, slot::Value,
 };
 
 /// The part of the file that a line stands in.
@@ -141,7 +141,7 @@ static SENTENCES: &[Sentence] = &[
         places: &[Step],
         meaning: "the user sets the version of etcd",
         make: Make::Of(|values| match values {
-            [Value::Version(version)] => edit(Edit::Version(*version)),
+            [Value::Version(version)] => change(Change::Version(*version)),
             _ => None,
         }),
     },
@@ -150,7 +150,7 @@ static SENTENCES: &[Sentence] = &[
         places: &[Step],
         meaning: "the user limits the memory of each member",
         make: Make::Of(|values| match values {
-            [Number(mebibytes)] => edit(Edit::MemoryLimit(*mebibytes)),
+            [Number(mebibytes)] => change(Change::MemoryLimit(*mebibytes)),
             _ => None,
         }),
     },
@@ -159,7 +159,7 @@ static SENTENCES: &[Sentence] = &[
         places: &[Step],
         meaning: "the user sets the size of the members' volumes",
         make: Make::Of(|values| match values {
-            [Number(gibibytes)] => edit(Edit::VolumeSize(*gibibytes)),
+            [Number(gibibytes)] => change(Change::VolumeSize(*gibibytes)),
             _ => None,
         }),
     },
@@ -167,13 +167,13 @@ static SENTENCES: &[Sentence] = &[
         form: Cow::Borrowed("use an image that nobody has"),
         places: &[Step],
         meaning: "the user sets an image that cannot be pulled",
-        make: Make::Of(|_| edit(Edit::Image(Image::Missing))),
+        make: Make::Of(|_| change(Change::Image(Image::Missing))),
     },
     Sentence {
         form: Cow::Borrowed("use the right image again"),
         places: &[Step],
         meaning: "the user takes that back",
-        make: Make::Of(|_| edit(Edit::Image(Image::Right))),
+        make: Make::Of(|_| change(Change::Image(Image::Right))),
     },
     Sentence {
         form: Cow::Borrowed("delete the cluster"),
@@ -322,8 +322,8 @@ fn cluster(values: &[Value], volumes: Volumes) -> Option<Statement> {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the shape that the table wants")]
-fn edit(edit: Edit) -> Option<Statement> {
-    Some(Statement::Do(Action::Edit(edit)))
+fn change(change: Change) -> Option<Statement> {
+    Some(Statement::Do(Action::Change(change)))
 }
 
 fn timed(values: &[Value], make: fn(u32, Span) -> Expectation) -> Option<Statement> {

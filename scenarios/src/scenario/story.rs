@@ -53,13 +53,13 @@ impl<'a> Story<'a> {
             }
             (Action::Scale(size), Some(_)) => self.size = Some(size),
             (Action::Delete, Some(_)) => self.size = None,
-            (Action::Scale(_) | Action::Edit(_) | Action::Delete, None) => {
+            (Action::Scale(_) | Action::Change(_) | Action::Delete, None) => {
                 return Err(self.no_cluster());
             }
             (Action::Strike(strike), None) if strike.fault.target().is_some() => {
                 return Err(self.no_cluster());
             }
-            (Action::Edit(_), Some(_))
+            (Action::Change(_), Some(_))
             | (Action::Strike(_) | Action::Wait(_) | Action::Heal, _) => {}
         }
         Ok(())

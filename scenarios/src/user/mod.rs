@@ -146,9 +146,9 @@ impl World for User {
             Action::Scale(size) => {
                 resource::scale(kube, &self.namespace, &cluster.name, size).await
             }
-            Action::Edit(edit) => {
+            Action::Change(change) => {
                 let image = self.image.as_deref();
-                resource::edit(kube, &self.namespace, &cluster.name, edit, image).await
+                resource::change(kube, &self.namespace, &cluster.name, change, image).await
             }
             Action::Delete => resource::delete(kube, &self.namespace, &cluster.name).await,
             Action::Wait(span) => {

@@ -14,7 +14,7 @@ use kube::{
 use serde_json::{Value, json};
 
 use crate::{
-    scenario::{Cluster, Edit, Image, Volumes},
+    scenario::{Change, Cluster, Image, Volumes},
     world::WorldFailed,
 };
 
@@ -61,21 +61,21 @@ pub(super) async fn create(
         .map_err(|error| failed("create the EtcdCluster", error))
 }
 
-pub(super) async fn edit(
+pub(super) async fn change(
     kube: Client,
     namespace: &str,
     name: &str,
-    edit: Edit,
+    change: Change,
     right_image: Option<&str>,
 ) -> Result<(), WorldFailed> {
-    let spec = match edit {
-        Edit::Version(version) => json!({"version": version.to_string()}),
-        Edit::MemoryLimit(mebibytes) => {
+    let spec = match change {
+        Change::Version(version) => json!({"version": version.to_string()}),
+        Change::MemoryLimit(mebibytes) => {
             json!({"resources": {"limits": {"memory": format!("{mebibytes}Mi")}}})
         }
-        Edit::VolumeSize(gibibytes) => json!({"storage": {"size": format!("{gibibytes}Gi")}}),
-        Edit::Image(Image::Missing) => json!({"image": "registry.invalid/nobody/has-this"}),
-        Edit::Image(Image::Right) => json!({"image": right_image.unwrap_or(OFFICIAL_IMAGE)}),
+        Change::VolumeSize(gibibytes) => json!({"storage": {"size": format!("{gibibytes}Gi")}}),
+        Change::Image(Image::Missing) => json!({"image": "registry.invalid/nobody/has-this"}),
+        Change::Image(Image::Right) => json!({"image": right_image.unwrap_or(OFFICIAL_IMAGE)}),
     };
     let patch = Patch::Merge(json!({"spec": spec}));
     let patched = api(kube, namespace)
@@ -83,7 +83,7 @@ pub(super) async fn edit(
         .await;
     patched
         .map(drop)
-        .map_err(|error| failed(&edit.to_string(), error))
+        .map_err(|error| failed(&change.to_string(), error))
 }
 
 pub(super) async fn scale(

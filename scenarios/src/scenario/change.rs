@@ -1,7 +1,7 @@
 //! What a user changes on a cluster that runs, besides its size.
 //!
-//! Owns: the closed list of such edits, and how they are said.
-//! Always holds: an edit names a value, so that saying it twice changes nothing the second time.
+//! Owns: the closed list of such changes, and how they are said.
+//! Always holds: a change names a value, so that saying it twice changes nothing the second time.
 //! Deliberately does not know: how an operator brings it about.
 
 use std::fmt;
@@ -10,7 +10,7 @@ use super::EtcdVersion;
 
 /// A change of the spec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Edit {
+pub enum Change {
     /// Another version of etcd.
     Version(EtcdVersion),
     /// A limit of memory, in MiB.
@@ -30,7 +30,7 @@ pub enum Image {
     Missing,
 }
 
-impl fmt::Display for Edit {
+impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Version(version) => write!(f, "upgrade to {version}"),
