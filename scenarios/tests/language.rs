@@ -351,3 +351,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn every_edit_by_hand_and_the_word_read_as_they_print() {
+    let edits = [
+        "set the StatefulSet to 2 replicas by hand",
+        "delete the StatefulSet by hand",
+        "delete the ConfigMap by hand",
+        "empty the ConfigMap by hand",
+        "delete the Services by hand",
+        "delete the disruption budget by hand",
+        "give the word that the status asks for",
+    ];
+    for edit in edits {
+        let text = format!(
+            "cluster demo: size 3, version 3.5.21\n\nstep \"one\"\n  create the cluster\n  {edit}\n"
+        );
+        let parsed = parse(&text).unwrap_or_else(|refused| panic!("{edit}: {refused:?}"));
+        assert_eq!(parsed.to_string(), text);
+    }
+}

@@ -111,7 +111,7 @@ impl World for Scripted {
             }
             Action::Scale(size) => self.wanted.set(Some(u64::from(size))),
             Action::Delete => self.wanted.set(None),
-            Action::Change(_) | Action::Wait(_) | Action::Strike(_) | Action::Heal => {}
+            _ => {}
         }
         Ok(())
     }

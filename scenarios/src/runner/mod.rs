@@ -164,11 +164,7 @@ impl<W: World> Run<'_, W> {
         match action {
             Action::Strike(strike) => return self.strike(strike).await,
             Action::Heal => return self.heal().await,
-            Action::Create
-            | Action::Scale(_)
-            | Action::Change(_)
-            | Action::Delete
-            | Action::Wait(_) => {}
+            _ => {}
         }
         self.note(format!("user: {action}"));
         match action {
@@ -255,6 +251,10 @@ impl<W: World> Run<'_, W> {
     }
 
     async fn conclude(mut self, ended: Result<(), Stopped>) -> Outcome {
+        // A real world goes on when the run is over.
+        if let Err(stopped) = self.heal().await {
+            self.note(format!("not healed: {}", stopped.reason));
+        }
         self.stop_traffic().await;
         let violations = self.violations();
         let (verdict, reason) = match (violations.first(), ended) {

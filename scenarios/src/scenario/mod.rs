@@ -13,6 +13,7 @@
 pub mod change;
 pub mod condition;
 pub mod diagnostic;
+pub mod edit;
 pub mod faults;
 pub mod matching;
 mod mistake;
@@ -29,6 +30,7 @@ pub use change::{Change, Image};
 pub use chaos::Span;
 pub use condition::Condition;
 pub use diagnostic::{Diagnostic, Refused};
+pub use edit::Edit;
 pub use parse::parse;
 pub use version::EtcdVersion;
 
@@ -120,6 +122,10 @@ pub enum Action {
     Strike(Strike),
     /// Whatever is wrong ends, as far as it can.
     Heal,
+    /// The user gives the word that the status asks for, to start anew from a survivor.
+    Recover,
+    /// Somebody edits by hand what the operator looks after.
+    Edit(Edit),
 }
 
 /// What must come true, or hold.

@@ -88,6 +88,8 @@ impl fmt::Display for Action {
             Self::Wait(span) => write!(f, "wait {span}"),
             Self::Strike(strike) => strike.fmt(f),
             Self::Heal => f.write_str("heal everything"),
+            Self::Recover => f.write_str("give the word that the status asks for"),
+            Self::Edit(edit) => edit.fmt(f),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use chaos::fault::{Strike, Trigger};
 
 use super::{
-    Action, Change, Cluster, Expectation, Image, Span, Traffic, Volumes, faults, slot::Value,
+    Action, Change, Cluster, Edit, Expectation, Image, Span, Traffic, Volumes, faults, slot::Value,
 };
 
 /// The part of the file that a line stands in.
@@ -209,6 +209,51 @@ static SENTENCES: &[Sentence] = &[
         places: &[Step],
         meaning: "every fault that lasts ends, and none that is announced comes any more",
         make: Make::Of(|_| Some(Statement::Do(Action::Heal))),
+    },
+    Sentence {
+        form: Cow::Borrowed("give the word that the status asks for"),
+        places: &[Step],
+        meaning: "the user follows the advice of a cluster that lost its quorum for good",
+        make: Make::Of(|_| Some(Statement::Do(Action::Recover))),
+    },
+    Sentence {
+        form: Cow::Borrowed("set the StatefulSet to <size> replicas by hand"),
+        places: &[Step],
+        meaning: "what people do who do not know of the resource",
+        make: Make::Of(|values| match values {
+            [Number(size)] => Some(Statement::Do(Action::Edit(Edit::SetReplicas(*size)))),
+            _ => None,
+        }),
+    },
+    Sentence {
+        form: Cow::Borrowed("delete the StatefulSet by hand"),
+        places: &[Step],
+        meaning: "it is deleted, and its pods with it",
+        make: Make::Of(|_| Some(Statement::Do(Action::Edit(Edit::DeleteStatefulSet)))),
+    },
+    Sentence {
+        form: Cow::Borrowed("delete the ConfigMap by hand"),
+        places: &[Step],
+        meaning: "the members' configuration is gone",
+        make: Make::Of(|_| Some(Statement::Do(Action::Edit(Edit::DeleteConfigMaps)))),
+    },
+    Sentence {
+        form: Cow::Borrowed("empty the ConfigMap by hand"),
+        places: &[Step],
+        meaning: "the members' configuration says nothing",
+        make: Make::Of(|_| Some(Statement::Do(Action::Edit(Edit::EmptyConfigMaps)))),
+    },
+    Sentence {
+        form: Cow::Borrowed("delete the Services by hand"),
+        places: &[Step],
+        meaning: "names of members and of the cluster stop resolving",
+        make: Make::Of(|_| Some(Statement::Do(Action::Edit(Edit::DeleteServices)))),
+    },
+    Sentence {
+        form: Cow::Borrowed("delete the disruption budget by hand"),
+        places: &[Step],
+        meaning: "a drain may take as many members as it likes",
+        make: Make::Of(|_| Some(Statement::Do(Action::Edit(Edit::DeleteBudget)))),
     },
     Sentence {
         form: Cow::Borrowed("expect <size> members|member within <duration>"),

@@ -6,6 +6,7 @@
 //! Deliberately does not know: where its connections lead; it gets an [`Access`].
 
 mod breaking;
+mod edits;
 mod kinds;
 mod members;
 pub(crate) mod pods;
@@ -22,6 +23,7 @@ use chaos::{
     Observation, Violation,
     fault::{Fault, Hit, NodeTrouble, PodFault, Surrounding},
     history::{History, read_back},
+    observation::Resource,
     traffic::{Door, Rates, Traffic},
 };
 use etcd_client::Client;
@@ -60,6 +62,12 @@ pub trait Access: Send + Sync {
     /// When the world cannot be mended.
     fn heal(&self, fault: &Fault, hit: Option<&Hit>) -> BoxFuture<Result<(), WorldFailed>>;
 
+    /// Time for which the API server may refuse to answer before a look at it fails: none where
+    /// faults do not reach the user.
+    fn patience(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// The world's clock.
     fn clock(&self) -> Clock;
 
@@ -84,6 +92,9 @@ pub trait Access: Send + Sync {
         Vec::new()
     }
 }
+
+/// Time between two attempts to ask an API server that is away.
+const ASK_AGAIN: Duration = Duration::from_millis(250);
 
 /// A user in a world.
 pub struct User {
@@ -127,6 +138,36 @@ impl User {
     }
 }
 
+/// A resource with its pods, as Kubernetes tells them.
+type Told = (Option<Resource>, Vec<pods::Addressed>);
+
+impl User {
+    async fn read(&self, cluster: &Cluster) -> Result<Told, WorldFailed> {
+        let kube = self.access.kube();
+        let found = resource::read(kube.clone(), &self.namespace, &cluster.name).await?;
+        let (resource, endpoint) = found.map_or((None, None), |found| (Some(found.0), found.1));
+        self.endpoint.tell(endpoint);
+        let found = pods::read(kube, &self.namespace, &cluster.name).await?;
+        Ok((resource, found))
+    }
+
+    /// Asks again while the API server is away, as far as the world's patience goes.
+    async fn patiently<T>(
+        &self,
+        ask: impl AsyncFn() -> Result<T, WorldFailed>,
+    ) -> Result<T, WorldFailed> {
+        let deadline = self.access.clock().elapsed() + self.access.patience();
+        loop {
+            match ask().await {
+                Err(_) if self.access.clock().elapsed() < deadline => {
+                    tokio::time::sleep(ASK_AGAIN).await;
+                }
+                other => return other,
+            }
+        }
+    }
+}
+
 impl World for User {
     fn elapsed(&self) -> Duration {
         self.access.clock().elapsed()
@@ -150,13 +191,19 @@ impl World for User {
                 let image = self.image.as_deref();
                 resource::change(kube, &self.namespace, &cluster.name, change, image).await
             }
-            Action::Delete => resource::delete(kube, &self.namespace, &cluster.name).await,
+            Action::Delete => {
+                // What comes after it is another cluster, which tells its own endpoint.
+                self.endpoint.tell(None);
+                resource::delete(kube, &self.namespace, &cluster.name).await
+            }
             Action::Wait(span) => {
                 self.pass(span.duration()).await;
                 Ok(())
             }
             // The runner injects and heals by itself: it knows who is hit, and when.
             Action::Strike(_) | Action::Heal => Ok(()),
+            Action::Recover => resource::give_word(kube, &self.namespace, &cluster.name).await,
+            Action::Edit(edit) => edits::edit(kube, &self.namespace, &cluster.name, edit).await,
         }
     }
 
@@ -203,11 +250,7 @@ impl World for User {
     }
 
     async fn look(&self, cluster: &Cluster) -> Result<Observation, WorldFailed> {
-        let kube = self.access.kube();
-        let found = resource::read(kube.clone(), &self.namespace, &cluster.name).await?;
-        let (resource, endpoint) = found.map_or((None, None), |found| (Some(found.0), found.1));
-        self.endpoint.tell(endpoint);
-        let found = pods::read(kube, &self.namespace, &cluster.name).await?;
+        let (resource, found) = self.patiently(|| self.read(cluster)).await?;
         let pods = self.members.ask(&*self.access, found).await;
         Ok(Observation {
             at: self.elapsed(),
@@ -220,7 +263,9 @@ impl World for User {
 
     async fn leftovers(&self) -> Result<Leftovers, WorldFailed> {
         let mut left = Leftovers::default();
-        for object in kinds::everything(&self.access.kube(), &self.namespace).await? {
+        let kube = self.access.kube();
+        let found = self.patiently(|| kinds::everything(&kube, &self.namespace));
+        for object in found.await? {
             if self.before.contains(&object.identity) {
                 continue;
             }

@@ -15,6 +15,7 @@ mod kubernetes;
 mod names;
 mod operator;
 mod simulated;
+mod tap;
 mod wire;
 
 use std::{
@@ -36,6 +37,7 @@ pub use self::{
     names::{Names, Services},
     operator::{Ended, Operator},
     simulated::SimWorld,
+    tap::Tap,
     wire::{Outgoing, Refusal, Ruling, Side, Wire},
 };
 use crate::{
