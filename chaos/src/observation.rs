@@ -9,6 +9,8 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use jiff::Timestamp;
+
 /// One look.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observation {
@@ -29,6 +31,8 @@ pub struct Observation {
 pub struct Resource {
     /// UID: a recreated resource is another one.
     pub uid: String,
+    /// When it was created.
+    pub created: Option<Timestamp>,
     /// Generation of the spec.
     pub generation: i64,
     /// Wanted members.
@@ -81,6 +85,8 @@ pub struct Pod {
     pub name: String,
     /// Its UID.
     pub uid: String,
+    /// When it was created.
+    pub created: Option<Timestamp>,
     /// The node that it is on; empty before it is scheduled.
     pub node: String,
     /// The limit of its memory, as Kubernetes writes it.

@@ -9,8 +9,6 @@ mod options;
 mod pod_template;
 mod schema;
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::{
     api::core::v1::ResourceRequirements,
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
@@ -61,8 +59,8 @@ pub const MAX_SIZE: u32 = 9;
     validation = Rule::new("self.spec.version == oldSelf.spec.version || !has(oldSelf.status) || !has(oldSelf.status.version) || int(self.spec.version.split('.')[1]) * 1000 + int(self.spec.version.split('.')[2]) >= int(oldSelf.status.version.split('.')[1]) * 1000 + int(oldSelf.status.version.split('.')[2])")
         .message("spec.version cannot go below status.version, which a member has run: etcd's data cannot be read by an earlier version")
         .field_path(".spec.version"),
-    validation = Rule::new("self.spec.version == oldSelf.spec.version || !has(oldSelf.status) || !has(oldSelf.status.version) || int(self.spec.version.split('.')[1]) <= int(oldSelf.status.version.split('.')[1]) || int(oldSelf.status.version.split('.')[1]) > 5 || int(oldSelf.status.version.split('.')[2]) >= 26")
-        .message("etcd 3.6 may only follow 3.5.26 or later: set spec.version to 3.5.26 or a later 3.5 first (https://etcd.io/docs/v3.6/upgrades/upgrade_3_6/)")
+    validation = Rule::new("self.spec.version == oldSelf.spec.version || !has(oldSelf.status) || !has(oldSelf.status.version) || int(self.spec.version.split('.')[1]) <= int(oldSelf.status.version.split('.')[1]) || int(oldSelf.status.version.split('.')[1]) > 5 || int(oldSelf.status.version.split('.')[2]) >= (has(oldSelf.status.recoveries) && oldSelf.status.recoveries > 0 ? 26 : 20)")
+        .message("etcd 3.6 may only follow 3.5.20 or later (3.5.26 when quorum was ever recovered): set spec.version to a later 3.5 first (https://etcd.io/docs/v3.6/upgrades/upgrade_3_6/)")
         .field_path(".spec.version"),
     validation = Rule::new("self.spec.storage.size == oldSelf.spec.storage.size || !has(oldSelf.status) || !has(oldSelf.status.volumeSize) || quantity(self.spec.storage.size).compareTo(quantity(oldSelf.status.volumeSize)) >= 0")
         .message("spec.storage.size cannot go below status.volumeSize, which a volume already has: volumes do not shrink")
@@ -312,17 +310,4 @@ impl Default for Storage {
 #[must_use]
 pub fn crd() -> CustomResourceDefinition {
     EtcdCluster::crd()
-}
-
-/// Labels that find everything that belongs to one cluster.
-#[must_use]
-pub fn selector_labels(cluster: &str) -> BTreeMap<String, String> {
-    [
-        ("app.kubernetes.io/name", "etcd"),
-        ("app.kubernetes.io/instance", cluster),
-        ("app.kubernetes.io/managed-by", "etcd-operator"),
-    ]
-    .into_iter()
-    .map(|(key, value)| (key.to_owned(), value.to_owned()))
-    .collect()
 }

@@ -9,6 +9,8 @@
 //! eight bytes of the SHA-1 of its sorted peer URLs and the cluster token; a cluster's ID is the
 //! same of its first members' sorted IDs.
 
+use std::collections::BTreeMap;
+
 use sha1::{Digest, Sha1};
 
 /// Port for clients.
@@ -66,6 +68,22 @@ impl Identity {
         let (member, recovery) = name.split_once(".recovery-")?;
         self.ordinal_of_name(member)?;
         recovery.parse().ok()
+    }
+
+    /// Labels of everything that belongs to the cluster, by which pods are found. They name the UID
+    /// as well: pods of a deleted cluster of the same name stop only after the new one has its
+    /// Services, and must not be sent the new one's clients.
+    #[must_use]
+    pub fn labels(&self) -> BTreeMap<String, String> {
+        [
+            ("app.kubernetes.io/name", "etcd"),
+            ("app.kubernetes.io/instance", self.name.as_str()),
+            ("app.kubernetes.io/managed-by", "etcd-operator"),
+            ("etcd.etcd.io/cluster-uid", self.uid.as_str()),
+        ]
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
     }
 
     /// Name of the headless Service that gives members their DNS names.

@@ -16,7 +16,7 @@ use k8s_openapi::apimachinery::pkg::{
 };
 
 use crate::{
-    api::{EtcdClusterStatus, MemberRole, MemberStatus, Phase, selector_labels},
+    api::{EtcdClusterStatus, MemberRole, MemberStatus, Phase},
     etcd::{Member, MemberReport},
     execute::Outcome,
     observe::{Membership, Observed},
@@ -48,7 +48,9 @@ pub fn status(
     let members = observed.membership.members().unwrap_or_default();
     let gate = Gate::new(observed, members);
     let settled = is_settled(desired, plan, outcome, &gate);
-    let selector: Vec<String> = selector_labels(&desired.identity.name)
+    let selector: Vec<String> = desired
+        .identity
+        .labels()
         .into_iter()
         .map(|(key, value)| format!("{key}={value}"))
         .collect();

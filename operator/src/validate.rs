@@ -176,14 +176,17 @@ fn reachable(
     let Some(latest) = latest else {
         return (wanted, None);
     };
+    let recovered = status.is_some_and(|status| status.recoveries > 0);
     let members = status.into_iter().flat_map(|status| &status.members);
     let oldest = members
         .filter_map(|member| member.version.as_ref().and_then(read))
         .min();
-    let path = latest.may_become(wanted).and_then(|()| match oldest {
-        Some(oldest) => oldest.may_become(wanted),
-        None => Ok(()),
-    });
+    let path = latest
+        .may_become(wanted, recovered)
+        .and_then(|()| match oldest {
+            Some(oldest) => oldest.may_become(wanted, recovered),
+            None => Ok(()),
+        });
     match path {
         Ok(()) => (wanted, None),
         Err(refused) => (latest, Some(refused)),

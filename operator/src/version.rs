@@ -16,10 +16,17 @@ pub struct EtcdVersion {
     pub patch: u16,
 }
 
-/// The first release of 3.5 that 3.6 may follow. Before, members that were promoted from learner
-/// can turn into learners again, and removed ones come back (etcd issues 19557, 20793 and 20967;
-/// etcd's documentation, "Upgrade etcd from v3.5 to v3.6").
-const LAST_STEP_IN_3_5: EtcdVersion = EtcdVersion {
+/// The first release of 3.5 that 3.6 may follow. Before, promotions were stored where 3.6 does not
+/// look, so that voters turn into learners again (etcd issue 19557).
+const BEFORE_3_6: EtcdVersion = EtcdVersion {
+    major: 3,
+    minor: 5,
+    patch: 20,
+};
+
+/// The same for a cluster that was once started anew from a survivor: before, members that were
+/// removed by that come back in 3.6 (etcd issue 20967).
+const BEFORE_3_6_IF_RECOVERED: EtcdVersion = EtcdVersion {
     major: 3,
     minor: 5,
     patch: 26,
@@ -50,13 +57,15 @@ pub enum PathRefused {
     },
     /// To 3.6 from a 3.5 that is not ready for it.
     #[error(
-        "etcd {to} may only follow {LAST_STEP_IN_3_5} or later and a member runs {from}: set spec.version to {LAST_STEP_IN_3_5} or a later 3.5 first"
+        "etcd {to} may only follow {least} or later here and a member runs {from}: set spec.version to {least} or a later 3.5 first"
     )]
     TooEarly {
         /// What runs.
         from: EtcdVersion,
         /// What is wanted.
         to: EtcdVersion,
+        /// The first release that may.
+        least: EtcdVersion,
     },
 }
 
@@ -92,11 +101,12 @@ impl EtcdVersion {
     }
 
     /// May a cluster in which this version has run go on to another one? One minor at a time, and
-    /// never back: etcd's documentation, "Upgrading etcd clusters".
+    /// never back: etcd's documentation, "Upgrading etcd clusters". `recovered` says whether the
+    /// cluster was ever started anew from a survivor.
     ///
     /// # Errors
     /// What speaks against it, and what to do instead.
-    pub fn may_become(self, wanted: Self) -> Result<(), PathRefused> {
+    pub fn may_become(self, wanted: Self, recovered: bool) -> Result<(), PathRefused> {
         let (from, to) = (self, wanted);
         if to < from {
             return Err(PathRefused::Downgrade { from, to });
@@ -104,8 +114,13 @@ impl EtcdVersion {
         if to.major > from.major || to.minor > from.minor + 1 {
             return Err(PathRefused::Skips { from, to });
         }
-        if (to.minor, from.minor) == (6, 5) && from < LAST_STEP_IN_3_5 {
-            return Err(PathRefused::TooEarly { from, to });
+        let least = if recovered {
+            BEFORE_3_6_IF_RECOVERED
+        } else {
+            BEFORE_3_6
+        };
+        if (to.minor, from.minor) == (6, 5) && from < least {
+            return Err(PathRefused::TooEarly { from, to, least });
         }
         Ok(())
     }
@@ -176,17 +191,27 @@ mod tests {
     fn versions_go_up_one_minor_at_a_time() {
         let may = |from: &str, to: &str| {
             let read = |text: &str| text.parse::<EtcdVersion>().expect("a version");
-            read(from).may_become(read(to)).map_err(PathRefused::reason)
+            read(from)
+                .may_become(read(to), false)
+                .map_err(PathRefused::reason)
         };
         assert_eq!(may("3.5.21", "3.5.21"), Ok(()));
         assert_eq!(may("3.5.21", "3.5.30"), Ok(()));
-        assert_eq!(may("3.5.26", "3.6.0"), Ok(()));
+        assert_eq!(may("3.5.21", "3.6.0"), Ok(()));
         assert_eq!(may("3.6.0", "3.7.0"), Ok(()));
-        assert_eq!(may("3.5.25", "3.6.16"), Err("UpgradePathRefused"));
+        assert_eq!(may("3.5.19", "3.6.16"), Err("UpgradePathRefused"));
         assert_eq!(may("3.5.30", "3.7.0"), Err("UpgradePathRefused"));
         assert_eq!(may("3.5.30", "4.0.0"), Err("UpgradePathRefused"));
         assert_eq!(may("3.6.0", "3.5.30"), Err("DowngradeRefused"));
         assert_eq!(may("3.5.21", "3.5.20"), Err("DowngradeRefused"));
+    }
+
+    #[test]
+    fn a_recovered_cluster_goes_to_3_6_only_from_where_its_old_members_stay_out() {
+        let read = |text: &str| text.parse::<EtcdVersion>().expect("a version");
+        let may = |from: &str| read(from).may_become(read("3.6.16"), true).is_ok();
+        assert!(!may("3.5.25"));
+        assert!(may("3.5.26"));
     }
 
     #[test]

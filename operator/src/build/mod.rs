@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 pub use pod::template_hash;
 use serde_json::{Value, json};
 
-use crate::{api::selector_labels, validate::Desired};
+use crate::validate::Desired;
 
 /// Name under which the operator owns fields.
 pub const FIELD_MANAGER: &str = "etcd-operator";
@@ -26,7 +26,7 @@ pub(crate) fn metadata(desired: &Desired, name: &str) -> Value {
     json!({
         "name": name,
         "namespace": identity.namespace,
-        "labels": selector_labels(&identity.name),
+        "labels": identity.labels(),
         "ownerReferences": [owner(desired)],
     })
 }
@@ -65,7 +65,7 @@ pub fn budget(desired: &Desired, voters: u32) -> Value {
         "metadata": metadata(desired, &desired.identity.name),
         "spec": {
             "minAvailable": quorum,
-            "selector": {"matchLabels": selector_labels(&desired.identity.name)},
+            "selector": {"matchLabels": desired.identity.labels()},
         },
     })
 }

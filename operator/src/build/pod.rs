@@ -14,7 +14,6 @@ use sha1::{Digest, Sha1};
 
 use super::member_config;
 use crate::{
-    api::selector_labels,
     identity::{CLIENT_PORT, CONFIG_MOUNT, DATA_MOUNT, METRICS_PORT, PEER_PORT},
     quantity,
     validate::Desired,
@@ -56,7 +55,7 @@ pub(super) fn template(desired: &Desired) -> Value {
 fn rendered(desired: &Desired, own_annotations: BTreeMap<String, String>) -> Value {
     let user = &desired.pod_template.metadata;
     let mut labels = user.labels.clone();
-    labels.extend(selector_labels(&desired.identity.name));
+    labels.extend(desired.identity.labels());
     let mut annotations = user.annotations.clone();
     annotations.extend(own_annotations);
     json!({
@@ -131,7 +130,7 @@ fn apart(desired: &Desired) -> Value {
         "weight": 100,
         "podAffinityTerm": {
             "topologyKey": "kubernetes.io/hostname",
-            "labelSelector": {"matchLabels": selector_labels(&desired.identity.name)},
+            "labelSelector": {"matchLabels": desired.identity.labels()},
         },
     }]}})
 }
@@ -142,7 +141,7 @@ fn over_zones(desired: &Desired) -> Value {
         "maxSkew": 1,
         "topologyKey": "topology.kubernetes.io/zone",
         "whenUnsatisfiable": "ScheduleAnyway",
-        "labelSelector": {"matchLabels": selector_labels(&desired.identity.name)},
+        "labelSelector": {"matchLabels": desired.identity.labels()},
     }])
 }
 

@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 
 use super::metadata;
 use crate::{
-    api::selector_labels,
     identity::{CLIENT_PORT, PEER_PORT},
     validate::Desired,
 };
@@ -25,7 +24,7 @@ pub fn peer(desired: &Desired) -> Value {
         "spec": {
             "clusterIP": "None",
             "publishNotReadyAddresses": true,
-            "selector": selector_labels(&identity.name),
+            "selector": identity.labels(),
             "ports": [
                 {"name": "client", "port": CLIENT_PORT, "protocol": "TCP", "targetPort": CLIENT_PORT},
                 {"name": "peer", "port": PEER_PORT, "protocol": "TCP", "targetPort": PEER_PORT},
@@ -44,7 +43,7 @@ pub fn client(desired: &Desired) -> Value {
         "metadata": metadata(desired, &identity.client_service()),
         "spec": {
             "type": "ClusterIP",
-            "selector": selector_labels(&identity.name),
+            "selector": identity.labels(),
             "ports": [
                 {"name": "client", "port": CLIENT_PORT, "protocol": "TCP", "targetPort": CLIENT_PORT},
             ],

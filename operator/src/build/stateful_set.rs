@@ -8,10 +8,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use serde_json::{Value, json};
 
 use super::{metadata, owner, pod};
-use crate::{
-    api::{RetentionPolicy, selector_labels},
-    validate::Desired,
-};
+use crate::{api::RetentionPolicy, validate::Desired};
 
 /// The StatefulSet with this many pods. Kubernetes does not let the size of the volumes be changed
 /// in one that exists, so `volume_size` is what that one says.
@@ -27,7 +24,7 @@ pub fn stateful_set(desired: &Desired, replicas: u32, volume_size: &Quantity) ->
             "serviceName": identity.peer_service(),
             "podManagementPolicy": "Parallel",
             "updateStrategy": {"type": "OnDelete"},
-            "selector": {"matchLabels": selector_labels(&identity.name)},
+            "selector": {"matchLabels": identity.labels()},
             "template": pod::template(desired),
             "volumeClaimTemplates": [claim_template(desired, volume_size)],
         },
@@ -47,7 +44,7 @@ fn claim_template(desired: &Desired, size: &Quantity) -> Value {
         "kind": "PersistentVolumeClaim",
         "metadata": {
             "name": desired.identity.volume(),
-            "labels": selector_labels(&desired.identity.name),
+            "labels": desired.identity.labels(),
         },
         "spec": spec,
     })

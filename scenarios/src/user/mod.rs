@@ -147,7 +147,11 @@ impl User {
         let found = resource::read(kube.clone(), &self.namespace, &cluster.name).await?;
         let (resource, endpoint) = found.map_or((None, None), |found| (Some(found.0), found.1));
         self.endpoint.tell(endpoint);
-        let found = pods::read(kube, &self.namespace, &cluster.name).await?;
+        let mut found = pods::read(kube, &self.namespace, &cluster.name).await?;
+        if let Some(resource) = &resource {
+            // Pods of a resource of the same name that was deleted stop after it is gone.
+            found.retain(|(pod, _)| pod.created >= resource.created);
+        }
         Ok((resource, found))
     }
 

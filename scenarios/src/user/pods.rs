@@ -60,6 +60,7 @@ fn read_one(pod: &core::Pod, claims: &[core::PersistentVolumeClaim]) -> Addresse
     let view = Pod {
         name: pod.metadata.name.clone().unwrap_or_default(),
         uid: pod.metadata.uid.clone().unwrap_or_default(),
+        created: pod.metadata.creation_timestamp.as_ref().map(|at| at.0),
         node: pod
             .spec
             .as_ref()

@@ -166,6 +166,7 @@ fn resource(object: &DynamicObject) -> Resource {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     Resource {
         uid: metadata.uid.clone().unwrap_or_default(),
+        created: metadata.creation_timestamp.as_ref().map(|at| at.0),
         generation: metadata.generation.unwrap_or_default(),
         wanted: number(&object.data["spec"]["size"]),
         version: text(&object.data["spec"]["version"]),
