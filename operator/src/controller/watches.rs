@@ -114,7 +114,7 @@ fn touched<K>(
     stream: impl Stream<Item = Result<K, watcher::Error>> + Send + 'static,
 ) -> BoxStream<'static, Result<Touched, watcher::Error>>
 where
-    K: Resource<DynamicType = ()> + 'static,
+    K: Resource<DynamicType = ()> + Send + 'static,
 {
     undisturbed(stream)
         .map_ok(|object| PartialObjectMeta {
@@ -128,7 +128,7 @@ where
 /// Keeps a watch's errors to itself. Each watch waits before it tries again; the controller would
 /// make all of them wait for every single error on top, which adds up to minutes of blindness when
 /// the API server restarts and all watches break at once.
-fn undisturbed<K>(
+fn undisturbed<K: Send + 'static>(
     stream: impl Stream<Item = Result<K, watcher::Error>> + Send + 'static,
 ) -> impl Stream<Item = Result<K, watcher::Error>> + Send + 'static {
     stream.filter_map(|event| {
