@@ -87,6 +87,7 @@ fn desired(size: u32) -> Desired {
         options: Default::default(),
         pod_template: Default::default(),
         template_hash: "0123456789abcdef".into(),
+        recovery_word: None,
         generation: Some(1),
         deleting: false,
     }

@@ -8,12 +8,12 @@
 
 mod announce;
 mod pass;
+mod patience;
 mod watches;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
 use futures::{FutureExt, StreamExt, future::Shared};
-use jiff::Timestamp;
 use kube::{
     Api, ResourceExt,
     runtime::{
@@ -35,6 +35,7 @@ use crate::{
 };
 
 pub use pass::PassFailed;
+use patience::Patience;
 pub(crate) use watches::OURS;
 
 /// How the operator runs.
@@ -98,6 +99,7 @@ struct Context {
     stores: Stores,
     connections: Connections,
     tenure: Tenure,
+    patience: Patience,
 }
 
 /// Time that passes have to come to their end when the operator is stopped. A pass that is cut
@@ -163,6 +165,7 @@ where
     options.metrics.follow(watches.cluster_store.clone());
     let context = Arc::new(Context {
         events: events(backend, options),
+        patience: Patience::new(watches.cluster_store.clone()),
         backend: backend.clone(),
         options: options.clone(),
         stores: watches.stores,
@@ -209,21 +212,12 @@ async fn reconcile(
 
 /// Kubernetes did not take a write: again soon, and later each time it fails in a row.
 fn on_error(cluster: Arc<EtcdCluster>, failed: &PassFailed, context: Arc<Context>) -> Requeue {
-    let since = cluster.status.as_ref().and_then(|status| {
-        status
-            .conditions
-            .iter()
-            .map(|condition| condition.last_transition_time.0)
-            .max()
-    });
-    let delay = patience(
-        since,
-        context.backend.clock.now(),
-        context.options.look_every,
-    )
-    .max(Duration::from_millis(500));
+    let class = failed.class();
+    let longest = context.options.look_every;
+    let delay = context.patience.pause(&cluster, class.clone(), longest);
+    let delay = delay.max(Duration::from_millis(500));
     let (namespace, name) = (cluster.namespace().unwrap_or_default(), cluster.name_any());
-    let (class, error) = (failed.class(), crate::observe::chain(failed));
+    let error = crate::observe::chain(failed);
     if context.options.metrics.pass_failed(&cluster, &class) {
         warn!(
             namespace,
@@ -243,15 +237,4 @@ fn on_error(cluster: Arc<EtcdCluster>, failed: &PassFailed, context: Arc<Context
         );
     }
     Requeue::requeue(delay)
-}
-
-/// How long to wait before looking again while something is under way that Kubernetes does not
-/// announce: a twentieth of the time it has taken so far, so that a short wait costs little and a
-/// long one is not a hot loop.
-fn patience(since: Option<Timestamp>, now: Timestamp, longest: Duration) -> Duration {
-    const SHORTEST: Duration = Duration::from_millis(100);
-    let taken = since
-        .and_then(|since| Duration::try_from(now.duration_since(since)).ok())
-        .unwrap_or_default();
-    (taken / 20).clamp(SHORTEST, longest.max(SHORTEST))
 }

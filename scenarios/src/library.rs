@@ -29,6 +29,7 @@ macro_rules! built_in {
 static BUILT_IN: &[(&str, &str)] = built_in![
     "api-server-frozen-while-growing",
     "api-server-restarts",
+    "bad-image-taken-back",
     "change-of-mind",
     "cut-off-while-growing",
     "data-lost-with-its-pod",
@@ -38,10 +39,14 @@ static BUILT_IN: &[(&str, &str)] = built_in![
     "operator-killed-mid-change",
     "pods-come-and-go",
     "quorum-lost-for-good",
+    "resources-edited-while-scaling",
     "three-grow-to-five",
     "three-members-start-together",
     "three-shrink-to-one",
     "time-travel",
+    "upgrade-minor",
+    "upgrade-patch",
+    "volumes-grow",
     "walk-1-3-5-3-1",
 ];
 

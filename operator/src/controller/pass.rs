@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 use tracing::debug;
 
-use super::{Context, announce, patience};
+use super::{Context, announce};
 use crate::{
     api::{EtcdCluster, EtcdClusterStatus},
     build::FIELD_MANAGER,
@@ -149,7 +149,25 @@ impl Pass<'_> {
         if electing && matches!(done, Outcome::Nothing) {
             return Ok(Again::AfterElection);
         }
-        Ok(again(context, &plan, &done, &observed))
+        Ok(self.again(&plan, &done))
+    }
+
+    fn again(&self, plan: &Plan, outcome: &Outcome) -> Again {
+        let (context, longest) = (self.context, self.context.options.look_every);
+        let patience = &context.patience;
+        let what = match (outcome, &plan.waiting) {
+            (Outcome::Done(_), _) => {
+                patience.over(self.cluster);
+                return Again::Now;
+            }
+            (Outcome::Nothing, None) => {
+                patience.over(self.cluster);
+                return Again::In(longest);
+            }
+            (Outcome::NotNow { action, why }, _) => format!("{action} {}", why.label()),
+            (Outcome::Nothing, Some(waiting)) => waiting.reason().to_owned(),
+        };
+        Again::In(patience.pause(self.cluster, what, longest))
     }
 
     /// Whether silence may be that of an election. An outage is known as such [`ELECTION`] later.
@@ -197,23 +215,6 @@ impl Pass<'_> {
         announce::changes(self.context, self.cluster, self.desired, &changes).await;
         self.written = status;
         Ok(())
-    }
-}
-
-fn again(context: &Context, plan: &Plan, outcome: &Outcome, observed: &Observed) -> Again {
-    let longest = context.options.look_every;
-    match (outcome, &plan.waiting) {
-        (Outcome::Done(_), _) => Again::Now,
-        (Outcome::Nothing, None) => Again::In(longest),
-        (Outcome::NotNow { .. }, _) | (Outcome::Nothing, Some(_)) => {
-            let since = observed
-                .status
-                .conditions
-                .iter()
-                .find(|condition| condition.type_ == report::PROGRESSING)
-                .map(|condition| condition.last_transition_time.0);
-            Again::In(patience(since, context.backend.clock.now(), longest))
-        }
     }
 }
 
