@@ -7,13 +7,13 @@
 //! Deliberately does not know: what to do; that is the planner's.
 
 mod announce;
+mod backoff;
 mod pass;
 mod watches;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
 use futures::{FutureExt, StreamExt, future::Shared};
-use jiff::Timestamp;
 use kube::{
     Api, ResourceExt,
     runtime::{
@@ -34,6 +34,7 @@ use crate::{
     observe::{Connections, Stores},
 };
 
+use backoff::{Backoff, Growth};
 pub use pass::PassFailed;
 pub(crate) use watches::OURS;
 
@@ -97,6 +98,7 @@ struct Context {
     events: Recorder,
     stores: Stores,
     connections: Connections,
+    backoff: Backoff,
     tenure: Tenure,
 }
 
@@ -167,6 +169,7 @@ where
         options: options.clone(),
         stores: watches.stores,
         connections: Connections::default(),
+        backoff: Backoff::default(),
         tenure,
     });
     let config = kube::runtime::controller::Config::default().concurrency(options.concurrency);
@@ -207,23 +210,19 @@ async fn reconcile(
     Ok(requeue)
 }
 
+/// An API server that is back is noticed within this bound.
+const AFTER_FAILURE: Growth = Growth {
+    shortest: Duration::from_millis(300),
+    share: 0.5,
+    longest: Duration::from_secs(3),
+};
+
 /// Kubernetes did not take a write: again soon, and later each time it fails in a row.
 fn on_error(cluster: Arc<EtcdCluster>, failed: &PassFailed, context: Arc<Context>) -> Requeue {
-    let since = cluster.status.as_ref().and_then(|status| {
-        status
-            .conditions
-            .iter()
-            .map(|condition| condition.last_transition_time.0)
-            .max()
-    });
-    let delay = patience(
-        since,
-        context.backend.clock.now(),
-        context.options.look_every,
-    )
-    .max(Duration::from_millis(500));
     let (namespace, name) = (cluster.namespace().unwrap_or_default(), cluster.name_any());
     let (class, error) = (failed.class(), crate::observe::chain(failed));
+    let uid = cluster.uid().unwrap_or_default();
+    let delay = context.backoff.next(&uid, class.clone(), AFTER_FAILURE);
     if context.options.metrics.pass_failed(&cluster, &class) {
         warn!(
             namespace,
@@ -243,15 +242,4 @@ fn on_error(cluster: Arc<EtcdCluster>, failed: &PassFailed, context: Arc<Context
         );
     }
     Requeue::requeue(delay)
-}
-
-/// How long to wait before looking again while something is under way that Kubernetes does not
-/// announce: a twentieth of the time it has taken so far, so that a short wait costs little and a
-/// long one is not a hot loop.
-fn patience(since: Option<Timestamp>, now: Timestamp, longest: Duration) -> Duration {
-    const SHORTEST: Duration = Duration::from_millis(100);
-    let taken = since
-        .and_then(|since| Duration::try_from(now.duration_since(since)).ok())
-        .unwrap_or_default();
-    (taken / 20).clamp(SHORTEST, longest.max(SHORTEST))
 }

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use kube::{
     Api, Resource, ResourceExt,
     api::{Patch, PatchParams},
@@ -16,11 +17,12 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 use tracing::debug;
 
-use super::{Context, announce, patience};
+use super::{Context, announce, backoff::Growth};
 use crate::{
     api::{EtcdCluster, EtcdClusterStatus},
     build::FIELD_MANAGER,
-    execute::{Executor, Outcome, WriteFailed},
+    etcd::CallFailed,
+    execute::{Executor, NotNow, Outcome, WriteFailed},
     observe::{CachesClosed, Observed, observe},
     plan::{Plan, plan},
     report,
@@ -149,7 +151,7 @@ impl Pass<'_> {
         if electing && matches!(done, Outcome::Nothing) {
             return Ok(Again::AfterElection);
         }
-        Ok(again(context, &plan, &done, &observed))
+        Ok(again(context, desired, &plan, &done, &observed))
     }
 
     /// Whether silence may be that of an election. An outage is known as such [`ELECTION`] later.
@@ -200,21 +202,63 @@ impl Pass<'_> {
     }
 }
 
-fn again(context: &Context, plan: &Plan, outcome: &Outcome, observed: &Observed) -> Again {
-    let longest = context.options.look_every;
-    match (outcome, &plan.waiting) {
-        (Outcome::Done(_), _) => Again::Now,
-        (Outcome::Nothing, None) => Again::In(longest),
-        (Outcome::NotNow { .. }, _) | (Outcome::Nothing, Some(_)) => {
-            let since = observed
-                .status
-                .conditions
-                .iter()
-                .find(|condition| condition.type_ == report::PROGRESSING)
-                .map(|condition| condition.last_transition_time.0);
-            Again::In(patience(since, context.backend.clock.now(), longest))
+/// A step of the normal course takes a second or two: to notice its end within a sixteenth of the
+/// time that it took costs little.
+const WHILE_WAITING: Growth = Growth {
+    shortest: Duration::from_millis(100),
+    share: 0.0625,
+    longest: Duration::from_secs(10),
+};
+
+/// etcd adds nobody before every voter has been connected this long (`isConnectedFullySince` in its
+/// `server.go`).
+const VOTERS_SETTLE: SignedDuration = SignedDuration::from_secs(5);
+
+fn again(
+    context: &Context,
+    desired: &Desired,
+    plan: &Plan,
+    outcome: &Outcome,
+    observed: &Observed,
+) -> Again {
+    let what = match (outcome, &plan.waiting) {
+        (Outcome::Done(_), _) => return Again::Now,
+        (Outcome::Nothing, None) => {
+            context.backoff.forget(&desired.identity.uid);
+            return Again::In(context.options.look_every);
         }
-    }
+        (Outcome::NotNow { action, why }, _) => format!("{} {}", action.reason(), why.label()),
+        (Outcome::Nothing, Some(waiting)) => waiting.reason().to_owned(),
+    };
+    let generation = desired.generation.unwrap_or_default();
+    let growth = Growth {
+        longest: context.options.look_every.min(WHILE_WAITING.longest),
+        ..WHILE_WAITING
+    };
+    let uid = &desired.identity.uid;
+    let next = context
+        .backoff
+        .next(uid, format!("{generation} {what}"), growth);
+    let too_young = matches!(
+        outcome,
+        Outcome::NotNow {
+            why: NotNow::Etcd(CallFailed::UnhealthyCluster),
+            ..
+        }
+    );
+    let settled = too_young.then(|| voters_settle_in(observed, context.backend.clock.now()));
+    Again::In(settled.unwrap_or_default().max(next))
+}
+
+/// Time until the youngest voter has run long enough, as far as its pod tells.
+fn voters_settle_in(observed: &Observed, now: Timestamp) -> Duration {
+    let voters = observed.answering_voters().into_iter();
+    let youngest = voters.filter_map(|(pod, _)| pod.started).max();
+    // A node's clock may be ahead.
+    let left =
+        youngest.map(|started| VOTERS_SETTLE.min(VOTERS_SETTLE - now.duration_since(started)));
+    left.and_then(|left| Duration::try_from(left).ok())
+        .unwrap_or_default()
 }
 
 async fn refuse(
