@@ -18,6 +18,10 @@ pub struct Observation {
     pub resource: Option<Resource>,
     /// The pods of the cluster, by name.
     pub pods: Vec<Pod>,
+    /// Whether the operator is kept from its work, so that its status may be old.
+    pub hindered: bool,
+    /// What the operator has sent so far that no operator may send, as far as it can be seen.
+    pub misdeeds: Vec<String>,
 }
 
 /// The resource as the user reads it.
@@ -29,6 +33,8 @@ pub struct Resource {
     pub generation: i64,
     /// Wanted members.
     pub wanted: u32,
+    /// Wanted version of etcd.
+    pub version: String,
     /// Generation that the status is about.
     pub observed_generation: Option<i64>,
     /// Ready members, says the status.
@@ -37,8 +43,31 @@ pub struct Resource {
     pub phase: String,
     /// Why it is not more, says the status.
     pub message: String,
+    /// The conditions of the status.
+    pub conditions: Vec<Condition>,
     /// Whether it is being deleted.
     pub deleting: bool,
+}
+
+/// One condition of a status.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Condition {
+    /// `Available`, `Progressing`, `Degraded`.
+    pub kind: String,
+    /// Whether it holds; `None` when the status says that it is not known.
+    pub holds: Option<bool>,
+    /// Why, in one word.
+    pub reason: String,
+    /// Why, for people.
+    pub message: String,
+}
+
+impl Resource {
+    /// What the status says of a condition; `None` also when it says nothing of it.
+    #[must_use]
+    pub fn condition(&self, kind: &str) -> Option<bool> {
+        self.conditions.iter().find(|it| it.kind == kind)?.holds
+    }
 }
 
 /// A pod of the cluster.
@@ -48,6 +77,8 @@ pub struct Pod {
     pub name: String,
     /// Its UID.
     pub uid: String,
+    /// The node that it is on; empty before it is scheduled.
+    pub node: String,
     /// Whether a container of it runs.
     pub running: bool,
     /// Whether Kubernetes holds it ready.
@@ -97,6 +128,14 @@ pub struct Listed {
     pub name: String,
     /// Whether it is a learner.
     pub learner: bool,
+}
+
+impl Pod {
+    /// The number at the end of its name.
+    #[must_use]
+    pub fn ordinal(&self) -> Option<u32> {
+        self.name.rsplit_once('-')?.1.parse().ok()
+    }
 }
 
 impl List {
@@ -201,6 +240,7 @@ pub(crate) mod example {
             generation: 1,
             observed_generation: Some(1),
             wanted: running.len() as u32,
+            version: "3.5.21".to_owned(),
             ready: running.len() as u32,
             ..Resource::default()
         };
@@ -209,6 +249,7 @@ pub(crate) mod example {
             at,
             resource: Some(resource),
             pods: pods.collect(),
+            ..Observation::default()
         }
     }
 }

@@ -17,6 +17,9 @@ impl Observation {
     pub fn settled_at(&self, count: u32) -> Result<(), String> {
         let resource = self.resource.as_ref().ok_or("there is no EtcdCluster")?;
         self.members_agree(count)?;
+        if let Some(other) = self.members().find(|it| it.version != resource.version) {
+            return Err(format!("a member runs version {}", other.version));
+        }
         if resource.observed_generation != Some(resource.generation) {
             return Err("the status is about an earlier spec".to_owned());
         }
@@ -119,6 +122,7 @@ mod tests {
             })
             .contains("lists other members")
         );
+        assert!(say(|look| member(look).version = "3.5.20".to_owned()).contains("version 3.5.20"));
         assert!(say(|look| resource(look).ready = 2).contains("the status says 2 ready"));
         assert!(say(|look| resource(look).generation = 2).contains("earlier spec"));
     }

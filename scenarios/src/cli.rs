@@ -4,11 +4,14 @@
 //! Always holds: each option that a reproduce line needs can be given by hand too.
 //! Deliberately does not know: how a command does its work.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, str::FromStr};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::{kubernetes::KubeOptions, scenario::EtcdVersion};
+use crate::{
+    kubernetes::KubeOptions,
+    scenario::{EtcdVersion, Span},
+};
 
 /// Takes scenario files through a world and says whether the operator did right.
 #[derive(Debug, Parser)]
@@ -44,6 +47,16 @@ pub enum Command {
     /// Runs each seed in two processes and compares the traces.
     #[command(after_help = EXIT_CODES)]
     CheckDeterminism(CheckDeterminism),
+    /// Makes up scenarios from seeds, with faults, and runs them until one fails.
+    #[command(after_help = EXIT_CODES)]
+    Fuzz(Fuzz),
+    /// Makes a failing scenario as small as it gets.
+    Shrink(Shrink),
+    /// Runs a scenario once for every place where a fault could hit it.
+    #[command(after_help = EXIT_CODES)]
+    Sweep(Sweep),
+    /// Shows which known-bad operators are found, and what it takes.
+    Planted(Planted),
     /// Shows every sentence that a scenario file may contain.
     Language,
 }
@@ -127,6 +140,124 @@ pub struct Replay {
     pub json: bool,
 }
 
+/// `fuzz`.
+#[derive(Clone, Debug, Args)]
+pub struct Fuzz {
+    /// The first seed.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// How many seeds, from --seed on.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+    pub seeds: u64,
+    /// Processes that run at the same time.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub jobs: u32,
+    /// The share of the seeds to run, such as 3/8; the shares together are all of them.
+    #[arg(long, default_value = "1/1", value_name = "I/N")]
+    pub shard: Shard,
+    /// Run all seeds and collect every failure, instead of stopping at the first.
+    #[arg(long)]
+    pub keep_going: bool,
+    /// Leave failing scenarios as they are.
+    #[arg(long)]
+    pub no_shrink: bool,
+    /// Only faults with this in their name; may be given several times.
+    #[arg(long, value_name = "WORDS")]
+    pub only: Vec<String>,
+    /// No faults with this in their name; may be given several times.
+    #[arg(long, value_name = "WORDS")]
+    pub without: Vec<String>,
+    /// Folder for the scenarios that fail.
+    #[arg(long, default_value = ".", value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// Print one JSON document instead of text.
+    #[arg(long)]
+    pub json: bool,
+    /// Print a line of JSON for each run and nothing else; this is how --jobs starts others.
+    #[arg(long, hide = true)]
+    pub worker: bool,
+}
+
+/// A share: the `index`th (from 0) of so many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// Which one, from 0.
+    pub index: u64,
+    /// Of how many.
+    pub of: u64,
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split_once('/').and_then(|(index, of)| {
+            let (index, of) = (index.parse::<u64>().ok()?, of.parse::<u64>().ok()?);
+            (1..=of).contains(&index).then(|| Self {
+                index: index - 1,
+                of,
+            })
+        });
+        parts.ok_or_else(|| format!("`{text}` is not a share such as 1/1 or 3/8"))
+    }
+}
+
+/// `shrink`.
+#[derive(Debug, Args)]
+pub struct Shrink {
+    /// Name or path of a scenario that fails.
+    pub scenario: String,
+    /// The seed with which it fails.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// How many smaller ones to try.
+    #[arg(long, default_value_t = 500)]
+    pub budget: u32,
+    /// Where to write the smallest one; to standard output when left out.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// `sweep`.
+#[derive(Debug, Args)]
+pub struct Sweep {
+    /// Name or path of a scenario.
+    #[arg(default_value = "walk-1-3-5-3-1")]
+    pub scenario: String,
+    /// The fault, as a scenario says it; when left out, the operator is killed before and after
+    /// every single write that it makes.
+    #[arg(long, value_name = "SENTENCE")]
+    pub fault: Option<String>,
+    /// Time between two places of the fault.
+    #[arg(long, default_value = "1s")]
+    pub every: Span,
+    /// The root of all randomness.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// The share of the runs to make, such as 3/8.
+    #[arg(long, default_value = "1/1", value_name = "I/N")]
+    pub shard: Shard,
+    /// Folder for the scenarios that fail.
+    #[arg(long, default_value = ".", value_name = "FOLDER")]
+    pub out: PathBuf,
+}
+
+/// `planted`.
+#[derive(Debug, Args)]
+pub struct Planted {
+    /// Names of bugs; all of them when none is given.
+    pub names: Vec<String>,
+    /// How many made-up scenarios to try for each, after the calm walk.
+    #[arg(long, default_value_t = 30)]
+    pub seeds: u64,
+    /// The share of the bugs to look for, such as 3/8.
+    #[arg(long, default_value = "1/1", value_name = "I/N")]
+    pub shard: Shard,
+    /// Print one JSON document instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `check-determinism`.
 #[derive(Debug, Args)]
 pub struct CheckDeterminism {
@@ -143,6 +274,18 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    #[test]
+    fn a_share_counts_from_one() {
+        let share = |text: &str| text.parse::<Shard>().ok().map(|it| (it.index, it.of));
+        assert_eq!(share("1/1"), Some((0, 1)));
+        assert_eq!(share("3/8"), Some((2, 8)));
+        assert!(
+            ["0/2", "3/2", "1", "a/b", "1/0"]
+                .iter()
+                .all(|it| share(it).is_none())
+        );
+    }
 
     #[test]
     fn the_command_line_is_well_formed() {

@@ -5,13 +5,16 @@
 //! Deliberately does not know: how the operator decides anything.
 //!
 //! Reading order: [`scenario`] (what a file says), [`world`] (what the runner asks of a world),
-//! [`runner`], [`user`] (how a user acts and sees, in every world), [`worlds`], [`report`],
-//! [`show`], [`commands`].
+//! [`runner`], [`user`] (how a user acts and sees, in every world), [`strikes`] (how faults are
+//! injected), [`worlds`], [`report`],
+//! [`show`], [`fuzz`] (scenarios made up from seeds), [`commands`].
 
 pub mod cli;
 pub mod commands;
+pub mod fuzz;
 pub mod kubernetes;
 pub mod library;
+pub mod planted;
 #[cfg(target_os = "linux")]
 pub mod process;
 pub mod report;
@@ -21,6 +24,7 @@ pub mod runner;
 pub mod scenario;
 pub mod show;
 pub mod sim;
+pub mod strikes;
 pub mod user;
 pub mod world;
 pub mod worlds;

@@ -27,10 +27,20 @@ macro_rules! built_in {
 
 /// Files built into the program, in order of names.
 static BUILT_IN: &[(&str, &str)] = built_in![
+    "api-server-frozen-while-growing",
+    "change-of-mind",
+    "cut-off-while-growing",
+    "data-lost-with-its-pod",
+    "edited-by-hand",
     "five-members-start-together",
+    "node-off",
+    "operator-killed-mid-change",
+    "pods-come-and-go",
+    "quorum-lost-for-good",
     "three-grow-to-five",
     "three-members-start-together",
     "three-shrink-to-one",
+    "time-travel",
     "walk-1-3-5-3-1",
 ];
 

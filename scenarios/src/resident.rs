@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use chaos::fault::{Fault, Hit};
 use etcd_client::Client;
 use simulator::{
     clock::Clock,
@@ -14,22 +15,29 @@ use simulator::{
 };
 
 use crate::{
+    planted::Plant,
     runner,
+    strikes::{Breaker, OperatorWire, Strikes},
     user::{Access, User},
-    world::Calls,
+    world::{Calls, WorldFailed},
     worlds::{CannotBegin, Ran, Request, Tell},
 };
 
 /// The namespace that scenarios take place in.
-const NAMESPACE: &str = "default";
+pub(crate) const NAMESPACE: &str = "default";
 
 /// Moves in and runs the scenario. The trace hash is left to the caller, who knows whether it
 /// means something.
 ///
 /// # Errors
 /// When the operator or the user cannot start.
-pub async fn run(world: &World, request: &Request, tell: Tell<'_>) -> Result<Ran, CannotBegin> {
-    let resident = Arc::new(Resident::move_in(world.clone())?);
+pub async fn run(
+    world: &World,
+    breaker: Box<dyn Breaker>,
+    request: &Request,
+    tell: Tell<'_>,
+) -> Result<Ran, CannotBegin> {
+    let resident = Arc::new(Resident::move_in(world.clone(), breaker, request.planted).await?);
     let user = User::new(resident.clone(), NAMESPACE)
         .await
         .map_err(|failed| CannotBegin(failed.to_string()))?;
@@ -70,32 +78,43 @@ struct Resident {
     /// The user's own calls, which nobody asks about.
     counter: Counter,
     operator: Operator,
+    strikes: Arc<Strikes>,
 }
 
 impl Resident {
     /// Installs the CRD, starts the operator and gives the user a machine.
-    fn move_in(world: World) -> Result<Self, CannotBegin> {
+    async fn move_in(
+        world: World,
+        breaker: Box<dyn Breaker>,
+        planted: Option<&'static Plant>,
+    ) -> Result<Self, CannotBegin> {
         let cannot = |doing: &str, why: &dyn std::fmt::Display| {
             CannotBegin(format!("failed to {doing}: {why}"))
         };
         world
             .install_crd()
             .map_err(|error| cannot("install the CRD", &error))?;
+        let wire = Arc::new(OperatorWire::with(planted));
         let operator = world
-            .start_operator(operator::Options::default())
+            .start_operator_on(operator::Options::default(), Some(wire.clone()))
             .map_err(|error| cannot("start the operator", &error))?;
         let host = world
             .net()
             .add_host("user")
             .map_err(|error| cannot("make a user", &error))?;
         let counter = Counter::default();
-        let kube = world.kube_client(host, "user", &counter);
+        let kube = world
+            .private_kube_client(host, "user", &counter)
+            .await
+            .map_err(|error| cannot("give the user an API server", &error))?;
+        let strikes = Strikes::on(world.clone(), operator.clone(), host, wire, breaker);
         Ok(Self {
             world,
             host,
             kube,
             counter,
             operator,
+            strikes,
         })
     }
 }
@@ -118,8 +137,26 @@ impl Access for Resident {
         self.world.net().spawn(self.host, task);
     }
 
+    fn inject(&self, fault: &Fault, hit: Option<&Hit>) -> BoxFuture<Result<(), WorldFailed>> {
+        let (strikes, fault, hit) = (Arc::clone(&self.strikes), *fault, hit.cloned());
+        Box::pin(async move { strikes.begin(&fault, hit.as_ref()).await })
+    }
+
+    fn heal(&self, fault: &Fault, hit: Option<&Hit>) -> BoxFuture<Result<(), WorldFailed>> {
+        let (strikes, fault, hit) = (Arc::clone(&self.strikes), *fault, hit.cloned());
+        Box::pin(async move { strikes.end(&fault, hit.as_ref()).await })
+    }
+
     fn clock(&self) -> Clock {
         *self.world.clock()
+    }
+
+    fn misdeeds(&self) -> Vec<String> {
+        self.strikes.misdeeds()
+    }
+
+    fn hindered(&self) -> bool {
+        self.strikes.hinder_the_operator()
     }
 
     fn calls(&self) -> Option<Calls> {

@@ -9,6 +9,7 @@ use std::{collections::BTreeMap, future::Future, time::Duration};
 
 use chaos::{
     Observation, Violation,
+    fault::{Fault, Hit},
     history::{History, read_back::ReadBack},
     traffic::{Rates, Traffic},
 };
@@ -32,6 +33,28 @@ pub trait World {
         &self,
         cluster: &Cluster,
         action: Action,
+    ) -> impl Future<Output = Result<(), WorldFailed>>;
+
+    /// Breaks something. Who is hit has been found by the caller, for faults that hit a member.
+    ///
+    /// # Errors
+    /// [`WorldFailed::CannotDo`] when this world cannot do that.
+    fn inject(
+        &self,
+        cluster: &Cluster,
+        fault: &Fault,
+        hit: Option<&Hit>,
+    ) -> impl Future<Output = Result<(), WorldFailed>>;
+
+    /// Ends what [`World::inject`] began, for faults that last.
+    ///
+    /// # Errors
+    /// When the world cannot be mended.
+    fn heal(
+        &self,
+        cluster: &Cluster,
+        fault: &Fault,
+        hit: Option<&Hit>,
     ) -> impl Future<Output = Result<(), WorldFailed>>;
 
     /// Looks at the cluster.
@@ -77,6 +100,29 @@ pub struct Calls {
 }
 
 impl Calls {
+    /// How many of them change something.
+    #[must_use]
+    pub fn writes(&self) -> u64 {
+        let reads = [
+            "Range",
+            "MemberList",
+            "Status",
+            "Hash",
+            "HashKV",
+            "Watch",
+            "Alarm",
+        ];
+        let kubernetes = self
+            .kubernetes
+            .iter()
+            .filter(|(call, _)| !call.starts_with("GET ") && !call.starts_with("WATCH "));
+        let etcd = self
+            .etcd
+            .iter()
+            .filter(|(call, _)| !reads.contains(&call.as_str()));
+        kubernetes.chain(etcd).map(|(_, count)| count).sum()
+    }
+
     /// The calls made since `earlier`.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
@@ -155,6 +201,14 @@ mod tests {
             kubernetes: kubernetes.collect(),
             etcd: BTreeMap::new(),
         }
+    }
+
+    #[test]
+    fn what_changes_something_is_a_write() {
+        let mut calls = calls(&[("GET pods", 5), ("WATCH pods", 1), ("PATCH services", 2)]);
+        calls.etcd.insert("MemberAdd".to_owned(), 3);
+        calls.etcd.insert("MemberList".to_owned(), 9);
+        assert_eq!(calls.writes(), 5);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::process::{self, Enclosure, EtcdBinary, Side};
 use crate::{
     cli::WorldKind,
     kubernetes::{self, KubeOptions, commands::Commands},
+    planted::Plant,
     runner::{Event, Outcome},
     scenario::{EtcdVersion, Scenario},
 };
@@ -28,6 +29,8 @@ pub struct Request {
     pub seed: u64,
     /// Whether to keep the trace.
     pub keep_trace: bool,
+    /// The bug that the operator is to have, if any.
+    pub planted: Option<&'static Plant>,
 }
 
 /// What came of it.

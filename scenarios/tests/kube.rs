@@ -46,6 +46,10 @@ impl Served {
     }
 
     fn scenarios(&self, text: &str) -> Child {
+        self.scenarios_with(text, &[])
+    }
+
+    fn scenarios_with(&self, text: &str, options: &[&str]) -> Child {
         let file = self.folder.path().join("it.scenario");
         std::fs::write(&file, text).expect("written");
         Command::new(env!("CARGO_BIN_EXE_scenarios"))
@@ -58,6 +62,7 @@ impl Served {
                 "--kubeconfig",
             ])
             .args([self.kubeconfig().as_path(), file.as_path()])
+            .args(options)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -123,7 +128,6 @@ fn a_cluster_is_created_written_to_and_deleted_and_nothing_is_left() {
         text.contains("pods were reached by their addresses"),
         "{text}"
     );
-    assert!(text.contains("not counted"), "{text}");
     assert_eq!(served.namespaces(), Vec::<String>::new());
 }
 
@@ -144,4 +148,60 @@ fn an_interrupted_run_takes_its_namespace_with_it() {
     let text = text(&output);
     assert_eq!(output.status.code(), Some(3), "{text}");
     assert_eq!(served.namespaces(), Vec::<String>::new(), "{text}");
+}
+
+#[test]
+fn an_operator_that_dies_at_a_call_comes_back_and_goes_on() {
+    let served = Served::start();
+    let run = served.scenarios(&format!(
+        "{HEADING}step \"create\"\n  create the cluster\n  expect 1 member within 60s\n\
+         step \"grow\"\n  kill the operator after its next MemberAdd\n  scale to 3\n  \
+         expect 3 members within 60s\nfinally\n  expect no invariant was violated\n"
+    ));
+    let output = run.wait_with_output().expect("it ends");
+    let text = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(
+        text.contains("fault: kill the operator after its next MemberAdd"),
+        "{text}"
+    );
+    assert!(!text.contains("not counted"), "{text}");
+}
+
+#[test]
+fn what_only_the_host_can_do_is_done_by_its_command_or_refused_by_name() {
+    let served = Served::start();
+    let story = format!(
+        "{HEADING}step \"create\"\n  create the cluster\n  expect 1 member within 60s\n\
+         step \"off\"\n  switch off the node of member 0 for 1s\n  wait 2s\n"
+    );
+    let refused = served
+        .scenarios(&story)
+        .wait_with_output()
+        .expect("it ends");
+    let said = text(&refused);
+    assert_eq!(refused.status.code(), Some(3), "{said}");
+    assert!(
+        said.contains("the command `node-off` by --commands"),
+        "{said}"
+    );
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let (table, log) = (folder.path().join("table.yaml"), folder.path().join("log"));
+    let log_to = log.display();
+    let lines =
+        format!("node-off: echo off $NODE >> {log_to}\nnode-on: echo on $NODE >> {log_to}\n");
+    std::fs::write(&table, lines).expect("written");
+    let table = table.display().to_string();
+    let run = served.scenarios_with(&story, &["--commands", &table]);
+    let output = run.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let done = std::fs::read_to_string(log).expect("the commands ran");
+    let mut lines = done
+        .lines()
+        .map(|line| line.split_once(' ').expect("two words"));
+    let (off, on) = (lines.next().expect("off"), lines.next().expect("on"));
+    assert_eq!((off.0, on.0, off.1), ("off", "on", on.1), "{done}");
+    assert!(!off.1.is_empty(), "{done}");
+    assert_eq!(lines.next(), None, "{done}");
 }

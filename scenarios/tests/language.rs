@@ -1,10 +1,11 @@
 //! The language of scenario files: what is printed parses back, what is wrong is pointed at.
 
+use chaos::fault::{Call, Fault, OperatorFault, Situation, Strike, Target, Trigger};
 use proptest::{collection::vec, option, prelude::*};
 use scenarios::scenario::{
     Action, Cluster, EtcdVersion, Expectation, Instruction, Refused, Scenario, Span, Step, Traffic,
     Volumes, parse,
-    sentence::{SENTENCES, wording},
+    sentence::{sentences, wording},
 };
 
 fn refused(text: &str) -> String {
@@ -172,22 +173,28 @@ fn every_sentence_of_the_table_can_be_written() {
             ("<duration>", "5s"),
             ("<title>", "\"a title\""),
             ("members|member", "members"),
+            ("<fault>", "kill the leader"),
+            ("<member>", "member 2"),
+            ("<nth>", "3rd"),
+            ("<call>", "MemberAdd"),
+            ("<condition>", "available"),
+            ("<truth>", "false"),
         ];
         values.iter().fold(form.to_owned(), |text, (slot, value)| {
             text.replace(slot, value)
         })
     };
-    for sentence in SENTENCES {
-        let line = filled(sentence.form);
+    for sentence in sentences() {
+        let line = filled(&sentence.form);
         for place in sentence.places {
             let words = scenarios::scenario::words::words(&line).expect("no quote is open");
             let read = scenarios::scenario::matching::read(&words, *place);
             assert!(read.is_ok(), "{line}: {read:?}");
         }
         assert!(
-            !wording(sentence.form).contains(['<', '>', '|']),
+            !wording(&sentence.form).contains(['<', '>', '|']),
             "{}",
-            wording(sentence.form)
+            wording(&sentence.form)
         );
     }
 }
@@ -200,12 +207,42 @@ fn title() -> impl Strategy<Value = String> {
     "[a-z0-9#:,]([a-zA-Z0-9 #:,'/é-]{0,20}[a-z0-9#])?"
 }
 
+/// Some fault at some moment; about members only while there are some.
+fn strike(pick: u32, span: Span, members: bool) -> Strike {
+    let kinds: Vec<Fault> = Fault::kinds()
+        .into_iter()
+        .filter(|kind| members || kind.target().is_none())
+        .collect();
+    let pick = pick as usize + span.duration().as_millis() as usize;
+    let targets = [
+        Target::Leader,
+        Target::Follower,
+        Target::Learner,
+        Target::Ordinal(pick as u32 % 9),
+    ];
+    let situations = Situation::ALL.map(|(_, situation)| Trigger::When(situation));
+    let triggers = [Trigger::Now, Trigger::In(span)]
+        .into_iter()
+        .chain(situations);
+    let triggers: Vec<Trigger> = triggers.collect();
+    let mut fault = kinds[pick % kinds.len()].lasting(span);
+    fault = fault.hitting(targets[pick % targets.len()]);
+    if let Fault::Operator(OperatorFault::KillAt { moment, .. }) = fault {
+        let (nth, call) = (1 + pick as u32 % 23, Call::ALL[pick % Call::ALL.len()].1);
+        fault = Fault::Operator(OperatorFault::KillAt { moment, nth, call });
+    }
+    Strike {
+        trigger: triggers[pick % triggers.len()],
+        fault,
+    }
+}
+
 /// A story that makes sense: each wish becomes an instruction that fits where the story is.
 fn instructions(size: u32, kept: bool, wishes: &[(u8, u32, Span)]) -> Vec<Instruction> {
     let mut told = vec![Instruction::Do(Action::Create)];
     let mut now = Some(size);
     for (kind, wanted, span) in wishes {
-        let instruction = match (kind % 7, now) {
+        let instruction = match (kind % 9, now) {
             (0, Some(size)) if size != *wanted => {
                 now = Some(*wanted);
                 Instruction::Do(Action::Scale(*wanted))
@@ -231,6 +268,11 @@ fn instructions(size: u32, kept: bool, wishes: &[(u8, u32, Span)]) -> Vec<Instru
             }
             (4, None) => Instruction::Expect(Expectation::NothingLeft { within: *span }),
             (5, Some(size)) if size > 0 => Instruction::Expect(Expectation::WritesReadable),
+            (7, _) => Instruction::Do(Action::Strike(strike(*wanted, *span, now.is_some()))),
+            (8, Some(_)) => Instruction::Expect(Expectation::StatusNames {
+                text: "quorum, of \u{e9}".to_owned(),
+                within: *span,
+            }),
             (6, _) => Instruction::Expect(Expectation::NoViolation),
             _ => Instruction::Do(Action::Wait(*span)),
         };
@@ -289,5 +331,25 @@ proptest! {
             let shown = Refused { file: "x".to_owned(), diagnostics }.to_string();
             prop_assert!(shown.contains("--> x:"));
         }
+    }
+}
+
+#[test]
+fn every_edit_by_hand_and_the_word_read_as_they_print() {
+    let edits = [
+        "set the StatefulSet to 2 replicas by hand",
+        "delete the StatefulSet by hand",
+        "delete the ConfigMap by hand",
+        "empty the ConfigMap by hand",
+        "delete the Services by hand",
+        "delete the disruption budget by hand",
+        "give the word that the status asks for",
+    ];
+    for edit in edits {
+        let text = format!(
+            "cluster demo: size 3, version 3.5.21\n\nstep \"one\"\n  create the cluster\n  {edit}\n"
+        );
+        let parsed = parse(&text).unwrap_or_else(|refused| panic!("{edit}: {refused:?}"));
+        assert_eq!(parsed.to_string(), text);
     }
 }

@@ -7,6 +7,7 @@ use std::{
 
 use chaos::{
     Observation,
+    fault::{Fault, Hit},
     history::{History, read_back::ReadBack},
     observation::{List, Listed, Member, Pod, Resource},
     traffic::{Rates, Traffic},
@@ -26,6 +27,8 @@ struct Scripted {
     members: Cell<u64>,
     moved: Cell<Duration>,
     calls: RefCell<Calls>,
+    /// What was broken and mended, and when.
+    strikes: RefCell<Vec<String>>,
     /// What goes wrong.
     stuck_at: Option<u64>,
     forks_at: Option<u64>,
@@ -108,8 +111,30 @@ impl World for Scripted {
             }
             Action::Scale(size) => self.wanted.set(Some(u64::from(size))),
             Action::Delete => self.wanted.set(None),
-            Action::Wait(_) => {}
+            _ => {}
         }
+        Ok(())
+    }
+
+    async fn inject(
+        &self,
+        _: &Cluster,
+        fault: &Fault,
+        hit: Option<&Hit>,
+    ) -> Result<(), WorldFailed> {
+        let pod = hit.map_or("", |hit| hit.pod.as_str());
+        let at = self.now.get().as_millis();
+        self.strikes
+            .borrow_mut()
+            .push(format!("{at} {fault} {pod}"));
+        Ok(())
+    }
+
+    async fn heal(&self, _: &Cluster, fault: &Fault, _: Option<&Hit>) -> Result<(), WorldFailed> {
+        let at = self.now.get().as_millis();
+        self.strikes
+            .borrow_mut()
+            .push(format!("{at} over: {fault}"));
         Ok(())
     }
 
@@ -120,6 +145,7 @@ impl World for Scripted {
             generation: 1,
             observed_generation: Some(1),
             wanted: wanted as u32,
+            version: "3.5.21".to_owned(),
             ready: self.members.get() as u32,
             phase: "Running".to_owned(),
             ..Resource::default()
@@ -131,6 +157,7 @@ impl World for Scripted {
             at: self.now.get(),
             resource,
             pods,
+            ..Observation::default()
         })
     }
 
@@ -295,4 +322,35 @@ fn a_world_that_cannot_do_a_step_says_which() {
     assert_eq!(outcome.verdict, Verdict::Crash);
     let reason = outcome.reason.expect("a reason");
     assert_eq!(reason, "the world `scripted` cannot do this: 9 members");
+}
+
+#[test]
+fn faults_come_when_they_are_announced_and_end_by_themselves() {
+    let world = Scripted::default();
+    let text = "cluster demo: size 3, version 3.5.21\n\
+        step \"a\"\n create the cluster\n expect 3 members within 9s\n\
+        step \"b\"\n kill the leader\n in 300ms: cut off member 2 for 1s\n\
+        in 400ms: pause a learner for 1s\n wait 2s\n pause a follower for 1h\n\
+        in 5s: kill the operator\n heal everything\n wait 6s\n";
+    let (outcome, steps) = run(&world, text);
+    assert_eq!(outcome.verdict, Verdict::Pass, "{:?}", outcome.reason);
+    let at = |after: u128| steps[1].began.as_millis() + after;
+    let expected = [
+        format!("{} kill the leader demo-0", at(0)),
+        format!("{} cut off member 2 for 1s demo-2", at(300)),
+        format!("{} over: cut off member 2 for 1s", at(1300)),
+        format!("{} pause a follower for 1h demo-1", at(2000)),
+        format!("{} over: pause a follower for 1h", at(2000)),
+    ];
+    assert_eq!(*world.strikes.borrow(), expected);
+}
+
+#[test]
+fn a_fault_that_a_file_asks_for_at_once_must_hit_somebody() {
+    let text = "cluster demo: size 1, version 3.5.21\nstep \"a\"\n create the cluster\n\
+        expect 1 member within 9s\n kill a learner\n";
+    let (outcome, _) = run(&Scripted::default(), text);
+    assert_eq!(outcome.verdict, Verdict::Crash);
+    let reason = outcome.reason.expect("a reason");
+    assert!(reason.contains("found nobody to hit"), "{reason}");
 }

@@ -5,6 +5,7 @@
 //! without an answer stays unknown, it is never taken as failed.
 //! Deliberately does not know: how the operations reached etcd.
 
+pub mod linearizable;
 pub mod lost_write;
 pub mod origin;
 pub mod read_back;
@@ -101,12 +102,27 @@ impl History {
         }
     }
 
+    /// The longest time without an acknowledged write between two moments.
+    #[must_use]
+    pub fn longest_stall(&self, from: Duration, to: Duration) -> Duration {
+        let within = |at: &Duration| (from..=to).contains(at);
+        let ended = self.acknowledged().map(|(put, _)| put.ended);
+        let mut moments: Vec<Duration> = ended.filter(within).collect();
+        moments.extend([from, to]);
+        moments.sort_unstable();
+        let gaps = moments
+            .windows(2)
+            .map(|pair| pair[1].saturating_sub(pair[0]));
+        gaps.max().unwrap_or_default()
+    }
+
     /// Runs every check on the history.
     #[must_use]
     pub fn check(&self) -> Vec<Violation> {
         let mut found = origin::check(self);
         found.extend(real_time::check(self));
         found.extend(lost_write::check(self));
+        found.extend(linearizable::check(self));
         found
     }
 }
@@ -163,6 +179,23 @@ pub(crate) mod example {
 #[cfg(test)]
 mod tests {
     use super::{example::*, *};
+
+    #[test]
+    fn a_stall_is_measured_between_two_moments_only() {
+        let puts = vec![
+            put("a", "1", (0, 10), Some(2)),
+            put("a", "2", (20, 500), Some(3)),
+            put("a", "3", (510, 600), None),
+        ];
+        let history = history(puts, vec![]);
+        let stall = |from, to| {
+            let (from, to) = (Duration::from_millis(from), Duration::from_millis(to));
+            history.longest_stall(from, to).as_millis()
+        };
+        assert_eq!(stall(0, 500), 490);
+        assert_eq!(stall(450, 900), 400);
+        assert_eq!(stall(600, 700), 100);
+    }
 
     #[test]
     fn the_longest_stall_counts_up_to_the_end_of_traffic() {

@@ -8,11 +8,15 @@
 //! | file | rule |
 //! |---|---|
 //! | [`ready_is_true`] | the status never claims more ready members than pods that run |
+//! | [`available_is_true`] | a cluster that lost its quorum is not called available for long |
 //! | [`one_cluster`] | one resource is one etcd cluster, with one ID |
 //! | [`one_change`] | one new voter at a time, learners within etcd's limit |
 //! | [`removed_stays_removed`] | the ID of a removed member never comes back |
 //! | [`quorum_is_kept`] | no change of the voters leaves too few of them alive |
+//! | [`deletes_by_uid`] | every deletion names the UID of what it means |
 
+pub mod available_is_true;
+pub mod deletes_by_uid;
 pub mod one_change;
 pub mod one_cluster;
 pub mod quorum_is_kept;
@@ -43,6 +47,8 @@ impl Default for Watch {
     fn default() -> Self {
         let invariants: Vec<Box<dyn Invariant>> = vec![
             Box::new(ready_is_true::ReadyIsTrue::default()),
+            Box::new(available_is_true::AvailableIsTrue::default()),
+            Box::new(deletes_by_uid::DeletesByUid),
             Box::new(one_cluster::OneCluster::default()),
             Box::new(one_change::OneChange),
             Box::new(removed_stays_removed::RemovedStaysRemoved::default()),

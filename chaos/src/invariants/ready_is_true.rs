@@ -3,7 +3,8 @@
 //! Statement: the number of ready members in the status does not exceed the number of pods that
 //! run; after a pod stops, the status says so within [`GRACE`].
 //! Source: the Go operator took READY from the StatefulSet's replicas and showed members that did
-//! not exist; a status cannot change in the same instant as a pod, hence the grace.
+//! not exist; a status cannot change in the same instant as a pod, hence the grace. An operator that is kept
+//! from its work cannot change it either.
 
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ impl Invariant for ReadyIsTrue {
             .resource
             .as_ref()
             .map(|resource| resource.ready)
-            .filter(|it| *it > running)
+            .filter(|it| *it > running && !look.hindered)
         else {
             self.since = None;
             return None;
@@ -68,6 +69,18 @@ mod tests {
             evidence.contains("3 ready since 1.0 s, while 1 pods run"),
             "{evidence}"
         );
+    }
+
+    #[test]
+    fn an_operator_that_cannot_work_is_not_blamed() {
+        let mut rule = ReadyIsTrue::default();
+        for at in [1, 4, 9] {
+            let mut look = claims(at, 3);
+            look.hindered = true;
+            assert_eq!(rule.judge(&look), None);
+        }
+        assert_eq!(rule.judge(&claims(10, 3)), None);
+        assert!(rule.judge(&claims(14, 3)).is_some());
     }
 
     #[test]

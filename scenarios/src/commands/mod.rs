@@ -5,16 +5,20 @@
 //! Deliberately does not know: how options are parsed.
 
 mod determinism;
+mod fuzz;
 mod list;
+mod planted;
 mod replay;
 mod run;
+mod shrink;
+mod sweep;
 
 use std::process::ExitCode;
 
 use crate::{
     cli::{Cli, Command},
     report::{EXIT_BAD_INPUT, Verdict},
-    scenario::sentence::{Place, SENTENCES, wording},
+    scenario::sentence::{Place, sentences, wording},
 };
 
 /// Why a command ended without a verdict.
@@ -39,6 +43,10 @@ pub fn execute(cli: Cli) -> ExitCode {
         Command::Run(options) => run::run(&options),
         Command::Replay(options) => replay::replay(&options),
         Command::CheckDeterminism(options) => determinism::check(&options),
+        Command::Fuzz(options) => fuzz::fuzz(&options),
+        Command::Shrink(options) => shrink::run(&options),
+        Command::Sweep(options) => sweep::run(&options),
+        Command::Planted(options) => planted::run(&options),
         Command::Language => {
             language();
             Ok(Verdict::Pass)
@@ -66,23 +74,27 @@ fn language() {
         (Place::Step, "In a step:"),
         (Place::End, "After `finally`:"),
     ];
-    let wordings = SENTENCES
-        .iter()
-        .map(|sentence| wording(sentence.form).len());
+    let wordings = sentences().map(|sentence| wording(&sentence.form).len());
     let width = wordings.max().unwrap_or_default();
     for (place, heading) in parts {
         println!("{heading}");
-        for sentence in SENTENCES
-            .iter()
-            .filter(|sentence| sentence.places.contains(&place))
-        {
+        for sentence in sentences().filter(|sentence| sentence.places.contains(&place)) {
             println!(
                 "  {:<width$}   {}",
-                wording(sentence.form),
+                wording(&sentence.form),
                 sentence.meaning
             );
         }
         println!();
     }
+    println!("MEMBER is `the leader`, `a follower`, `a learner` or `member N`.");
+    println!(
+        "NTH is `next`, `2nd`, `3rd` and so on. CONDITION is available, progressing, degraded."
+    );
+    let calls: Vec<&str> = chaos::fault::Call::ALL
+        .iter()
+        .map(|(word, _)| *word)
+        .collect();
+    println!("CALL is {}.", calls.join(", "));
     println!("SIZE is 0 to 9, DURATION is like 500ms, 60s, 2m or 1h, VERSION is like 3.5.21.");
 }

@@ -7,6 +7,7 @@
 
 use std::{
     any::Any,
+    collections::BTreeMap,
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
     time::Duration,
@@ -118,6 +119,7 @@ fn one(
         scenario,
         seed,
         keep_trace: options.trace.is_some(),
+        planted: None,
     };
     let mut collected = Collected {
         steps: Vec::new(),
@@ -197,6 +199,7 @@ fn crashed(panic: &(dyn Any + Send), collected: &Collected) -> Ran {
         reason: Some(format!("panic: {message}")),
         traffic: None,
         violations: Vec::new(),
+        situations: BTreeMap::new(),
         took: collected
             .steps
             .last()
@@ -216,6 +219,7 @@ fn report(subject: Subject, ran: Ran, steps: Vec<StepReport>, wall: Duration) ->
         traffic,
         violations,
         took,
+        ..
     } = ran.outcome;
     let trace_hash = ran.trace_hash.map(|hash| format!("{hash:016x}"));
     Report {

@@ -29,15 +29,28 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 use tokio::{net::TcpStream, sync::OnceCell, time::timeout};
-use tonic::transport::Endpoint;
+use tonic::transport;
 
 use super::{ReachChoice, connection::Connection, forward::Forwarder};
+use crate::user::chain;
 
-/// Time allowed for opening a connection to a member. A pod on a lost node answers nothing at all.
+/// Time that users allow for opening a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Time between two signs of life on an open connection, and time allowed for the answer.
-const KEEP_ALIVE: Duration = Duration::from_secs(3);
+/// Limits of a connection to a member.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Time allowed for opening it. A pod on a lost node answers nothing at all.
+    pub(super) connect: Duration,
+    /// Time between two signs of life, and time allowed for the answer.
+    pub(super) keep_alive: Duration,
+}
+
+/// Those of users.
+const USERS: Limits = Limits {
+    connect: CONNECT_TIMEOUT,
+    keep_alive: Duration::from_secs(3),
+};
 
 /// How pods are reached, once that is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,36 +132,42 @@ impl Reach {
 
     /// Connects to etcd at `host:port`, where host is a pod's address or the name of a Service.
     pub(super) async fn dial(&self, host: &str, port: u16) -> Result<Client, Error> {
+        let channel = self.open(host, port, USERS).await?;
+        Client::from_channel(Channel::Tonic(channel), None).await
+    }
+
+    /// Opens a channel to `host:port`; a Service is tried endpoint by endpoint.
+    pub(super) async fn open(
+        &self,
+        host: &str,
+        port: u16,
+        limits: Limits,
+    ) -> Result<transport::Channel, Error> {
         let targets = match host.trim_matches(['[', ']']).parse::<IpAddr>() {
             Ok(ip) => vec![SocketAddr::new(ip, port)],
             Err(_) => self.endpoints(host.split('.').next().unwrap_or(host)),
         };
         let mut last = format!("the Service {host} has no ready endpoint");
         for target in targets {
-            match self.connect(target).await {
-                Ok(client) => return Ok(client),
+            match self.connect(target, limits).await {
+                Ok(channel) => return Ok(channel),
                 Err(error) => last = format!("{target}: {error}"),
             }
         }
         Err(Error::EndpointError(last))
     }
 
-    async fn connect(&self, pod: SocketAddr) -> Result<Client, Error> {
-        let failed =
-            |error: &dyn std::error::Error| Error::EndpointError(crate::user::chain(error));
+    async fn connect(&self, pod: SocketAddr, limits: Limits) -> Result<transport::Channel, String> {
         let at = match self.way.get_or_init(|| tell_way(pod)).await {
             Way::Direct => pod,
-            Way::Forward => self.forwarded(pod).await.map_err(Error::EndpointError)?,
+            Way::Forward => self.forwarded(pod).await?,
         };
-        let channel = Endpoint::from_shared(format!("http://{at}"))
-            .map_err(|error| failed(&error))?
-            .connect_timeout(CONNECT_TIMEOUT)
-            .http2_keep_alive_interval(KEEP_ALIVE)
-            .keep_alive_timeout(KEEP_ALIVE)
-            .connect()
-            .await
-            .map_err(|error| failed(&error))?;
-        Client::from_channel(Channel::Tonic(channel), None).await
+        let opening = transport::Endpoint::from_shared(format!("http://{at}"))
+            .map_err(|error| chain(&error))?
+            .connect_timeout(limits.connect)
+            .http2_keep_alive_interval(limits.keep_alive)
+            .keep_alive_timeout(limits.keep_alive);
+        opening.connect().await.map_err(|error| chain(&error))
     }
 
     async fn forwarded(&self, to: SocketAddr) -> Result<SocketAddr, String> {

@@ -102,6 +102,7 @@ async fn read(kube: &Client, namespace: &str, cluster: &str) -> Result<Observati
         at: Duration::ZERO,
         resource: resource.map(|(resource, _)| resource),
         pods: pods.into_iter().map(|(pod, _)| pod).collect(),
+        ..Observation::default()
     })
 }
 
@@ -161,6 +162,7 @@ mod tests {
                 };
                 running
             ],
+            ..Observation::default()
         }
     }
 

@@ -1,29 +1,40 @@
 //! The user's machine: this one.
 //!
 //! Owns: the parts of a run on a real cluster, as [`Access`].
-//! Always holds: no call of the operator is counted, since none is seen from here.
+//! Always holds: only the calls of an operator in this process are counted; those of others are not
+//! seen from here.
 //! Deliberately does not know: what the user does.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
-use chaos::Violation;
+use chaos::{
+    Violation,
+    fault::{Fault, Hit},
+};
 use etcd_client::Client;
 use simulator::{clock::Clock, net::BoxFuture};
 
-use super::{operator::Operator, reach::Reach, sampler::Sampler};
+use super::{faults::Faults, operator::Operator, reach::Reach, sampler::Sampler};
 use crate::{
     user::{Access, chain},
-    world::Calls,
+    world::{Calls, WorldFailed},
 };
+
+/// Time for which the API server may refuse to answer before a look at it fails.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// This machine, as a user's in the cluster's surroundings.
 pub(super) struct Visitor {
     pub(super) kube: kube::Client,
     pub(super) reach: Arc<Reach>,
     pub(super) operator: Arc<Operator>,
+    pub(super) faults: Arc<Faults>,
     pub(super) sampler: Sampler,
     pub(super) clock: Clock,
     /// The user's tasks, which end with the visit.
@@ -52,12 +63,34 @@ impl Access for Visitor {
             .spawn(task);
     }
 
+    fn inject(&self, fault: &Fault, hit: Option<&Hit>) -> BoxFuture<Result<(), WorldFailed>> {
+        let (faults, fault, hit) = (Arc::clone(&self.faults), *fault, hit.cloned());
+        Box::pin(async move { faults.inject(&fault, hit.as_ref()).await })
+    }
+
+    fn heal(&self, fault: &Fault, hit: Option<&Hit>) -> BoxFuture<Result<(), WorldFailed>> {
+        let (faults, fault, hit) = (Arc::clone(&self.faults), *fault, hit.cloned());
+        Box::pin(async move { faults.heal(&fault, hit.as_ref()).await })
+    }
+
+    fn misdeeds(&self) -> Vec<String> {
+        self.operator.misdeeds()
+    }
+
+    fn hindered(&self) -> bool {
+        self.faults.hinder_the_operator()
+    }
+
+    fn patience(&self) -> Duration {
+        PATIENCE
+    }
+
     fn clock(&self) -> Clock {
         self.clock
     }
 
     fn calls(&self) -> Option<Calls> {
-        None
+        self.operator.calls()
     }
 
     fn crashed(&self) -> Option<String> {

@@ -6,6 +6,7 @@
 //! Deliberately does not know: what a scenario does.
 
 use std::{
+    collections::BTreeMap,
     panic::{AssertUnwindSafe, resume_unwind},
     sync::{
         Arc, Mutex,
@@ -26,6 +27,7 @@ use super::{
     KubeOptions,
     commands::Commands,
     connection::Connection,
+    faults::Faults,
     home::Home,
     operator::Operator,
     reach::{Reach, Way},
@@ -78,17 +80,21 @@ async fn visit(
         settled = settle(options, commands, &connection, &home, scenario) => settled,
         () = signals.next() => Err(CannotBegin("the run was interrupted".to_owned())),
     };
-    let lived = match settled {
+    let (lived, unmended) = match settled {
         Ok(visitor) => {
             let living =
                 AssertUnwindSafe(live(options, &connection, &home, &visitor, tell, scenario));
-            tokio::select! {
+            let lived = tokio::select! {
                 lived = living.catch_unwind() => lived,
                 () = interruption(&mut signals, &visitor.interrupted) => Ok(Ok(interrupted_run())),
-            }
+            };
+            (lived, visitor.faults.heal_all().await)
         }
-        Err(cannot) => Ok(Err(cannot)),
+        Err(cannot) => (Ok(Err(cannot)), Vec::new()),
     };
+    for why in unmended {
+        eprintln!("{why}");
+    }
     let passed = matches!(&lived, Ok(Ok(ran)) if ran.outcome.verdict == Verdict::Pass);
     if options.keep && !passed {
         eprintln!("kept as it is: namespace {}", home.name);
@@ -107,7 +113,7 @@ async fn visit(
 /// Makes all that a run needs in its namespace.
 async fn settle(
     options: &KubeOptions,
-    _commands: &Commands,
+    commands: &Commands,
     connection: &Connection,
     home: &Home,
     scenario: &Scenario,
@@ -117,11 +123,18 @@ async fn settle(
     let reach = Arc::new(Reach::start(connection, namespace, options.reach));
     let operator = Operator::choose(&options.operator, connection, namespace, &reach).await?;
     let operator = Arc::new(operator);
+    let faults = Faults::new(
+        (kube.clone(), namespace),
+        commands.clone(),
+        Arc::clone(&operator),
+        Arc::clone(&reach),
+    );
     Ok(Arc::new(Visitor {
         sampler: Sampler::start(kube.clone(), namespace, &scenario.cluster.name, clock),
         kube,
         reach,
         operator,
+        faults,
         clock,
         tasks: Mutex::default(),
         interrupted: Arc::default(),
@@ -181,6 +194,7 @@ fn interrupted_run() -> Ran {
         reason: Some("the run was interrupted".to_owned()),
         traffic: None,
         violations: Vec::new(),
+        situations: BTreeMap::new(),
         took: Duration::ZERO,
     };
     Ran {

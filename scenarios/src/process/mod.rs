@@ -8,6 +8,7 @@
 //! Deliberately does not know: the operator, what a scenario is.
 
 mod address;
+mod breaker;
 mod container;
 mod dns;
 mod enclosure;

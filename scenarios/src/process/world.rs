@@ -21,7 +21,9 @@ use crate::{
     worlds::{CannotBegin, Ran, Request, Tell},
 };
 
-use super::{Enclosure, EtcdBinary, Faults, ProcessRuntime, own_addresses};
+use super::{
+    Enclosure, EtcdBinary, Faults, ProcessRuntime, breaker::ProcessBreaker, own_addresses,
+};
 
 /// Runs a scenario in real time on real etcd processes.
 ///
@@ -40,7 +42,9 @@ pub fn run(
         .map_err(cannot)?;
     runtime.block_on(async {
         let started = ProcessWorld::start(enclosure, program, request.seed).await;
-        resident::run(&started.map_err(cannot)?.world, request, tell).await
+        let started = started.map_err(cannot)?;
+        let breaker = Box::new(ProcessBreaker::new(started.faults));
+        resident::run(&started.world, breaker, request, tell).await
     })
 }
 

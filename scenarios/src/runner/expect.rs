@@ -4,14 +4,20 @@
 //! Always holds: an expectation that fails says what was still missing, or what changed.
 //! Deliberately does not know: what comes after it.
 
+use std::time::Duration;
+
 use chaos::Observation;
 
-use super::{Event, LOOK_EVERY, Run, Stopped};
+use super::{Event, Run, Stopped};
 use crate::{
     report::Verdict,
     scenario::{Expectation, Span},
     world::World,
 };
+
+/// Time in which an operator may still write down what has just come true, and delete what is not
+/// needed any more.
+const TIDIES_UP: Duration = Duration::from_secs(10);
 
 impl<W: World> Run<'_, W> {
     pub(super) async fn expect(&mut self, expectation: &Expectation) -> Result<(), Stopped> {
@@ -25,6 +31,19 @@ impl<W: World> Run<'_, W> {
             }
             Expectation::NothingLeft { within } => self.gone(expectation, *within, false).await,
             Expectation::OnlyVolumesLeft { within } => self.gone(expectation, *within, true).await,
+            Expectation::Condition {
+                kind,
+                holds,
+                within,
+            } => {
+                let said = |look: &Observation| says(look, kind.kind(), *holds);
+                self.wait_for(expectation, *within, said).await
+            }
+            Expectation::StatusNames { text, within } => {
+                let named = |look: &Observation| names(look, text);
+                self.wait_for(expectation, *within, named).await
+            }
+            Expectation::NoStall { longest } => self.no_stall(expectation, *longest),
             Expectation::WritesReadable => self.read_back(expectation).await,
             Expectation::NoViolation => match self.violations().first() {
                 None => Ok(()),
@@ -55,7 +74,7 @@ impl<W: World> Run<'_, W> {
     async fn wait(
         &mut self,
         expectation: &Expectation,
-        deadline: std::time::Duration,
+        deadline: Duration,
         missing: String,
     ) -> Result<(), Stopped> {
         let at = self.world.elapsed();
@@ -63,19 +82,21 @@ impl<W: World> Run<'_, W> {
             return Err(late(expectation, &missing));
         }
         (self.tell)(Event::Waiting { at, missing });
-        self.world.pass(LOOK_EVERY.min(deadline - at)).await;
-        Ok(())
+        self.pass(deadline - at).await
     }
 
-    /// Settled in every look, with the same pods and members from the first to the last.
+    /// Settled in every look, with the same pods and members from the first to the last, and an
+    /// operator at rest.
     async fn stays(
         &mut self,
         expectation: &Expectation,
         count: u32,
         lasting: Span,
     ) -> Result<(), Stopped> {
-        let end = self.world.elapsed() + lasting.duration();
+        let began = self.world.elapsed();
+        let end = began + lasting.duration();
         let mut first: Option<Observation> = None;
+        let mut calls = None;
         loop {
             self.look().await?;
             let Some(look) = &self.last else { continue };
@@ -89,14 +110,23 @@ impl<W: World> Run<'_, W> {
                 ));
             }
             let at = self.world.elapsed();
+            if calls.is_none() && at >= began + TIDIES_UP {
+                calls = self.world.calls().map(|calls| (at, calls));
+            }
             if at >= end {
-                return Ok(());
+                // Where nobody counts calls, nothing is claimed of them.
+                let Some((now, (since, before))) = self.world.calls().zip(calls) else {
+                    return Ok(());
+                };
+                let made = now.since(&before).kubernetes;
+                let rest = chaos::rest::check(&made, at - since);
+                return rest.map_err(|what| changed(expectation, &what));
             }
             (self.tell)(Event::Waiting {
                 at,
                 missing: "nothing; it has to last".to_owned(),
             });
-            self.world.pass(LOOK_EVERY.min(end - at)).await;
+            self.pass(end - at).await?;
         }
     }
 
@@ -124,6 +154,16 @@ impl<W: World> Run<'_, W> {
         }
     }
 
+    fn no_stall(&self, expectation: &Expectation, longest: Span) -> Result<(), Stopped> {
+        let now = self.world.elapsed();
+        let stall = self.history().longest_stall(self.step_began, now);
+        if stall <= longest.duration() {
+            return Ok(());
+        }
+        let what = format!("no write was acknowledged for {} ms", stall.as_millis());
+        Err(changed(expectation, &what))
+    }
+
     async fn read_back(&mut self, expectation: &Expectation) -> Result<(), Stopped> {
         let history = self.history();
         if history.acknowledged().next().is_none() {
@@ -147,6 +187,29 @@ impl<W: World> Run<'_, W> {
             Some(violation) => Err(unsafe_because(expectation, &violation)),
         }
     }
+}
+
+fn says(look: &Observation, kind: &str, holds: bool) -> Result<(), String> {
+    let resource = look.resource.as_ref().ok_or("there is no EtcdCluster")?;
+    match resource.condition(kind) {
+        Some(said) if said == holds => Ok(()),
+        Some(said) => Err(format!("the status says {kind}={said}")),
+        None => Err(format!("the status does not say whether it is {kind}")),
+    }
+}
+
+fn names(look: &Observation, text: &str) -> Result<(), String> {
+    let resource = look.resource.as_ref().ok_or("there is no EtcdCluster")?;
+    let mut conditions = resource.conditions.iter();
+    if conditions.any(|it| it.reason.contains(text) || it.message.contains(text)) {
+        return Ok(());
+    }
+    let said = resource
+        .conditions
+        .iter()
+        .map(|it| format!("{}: {}", it.reason, it.message));
+    let said: Vec<String> = said.collect();
+    Err(format!("the status says: {}", said.join("; ")))
 }
 
 /// What must not change while nothing is asked for.

@@ -6,9 +6,10 @@
 //! Deliberately does not know: which world it is, and how its report is shown.
 
 mod expect;
+mod striking;
 mod timeline;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use chaos::{
     Observation, Violation,
@@ -60,6 +61,8 @@ pub struct Outcome {
     pub traffic: Option<Summary>,
     /// What must never happen, and did.
     pub violations: Vec<Violation>,
+    /// How often which kind of fault hit in which situation.
+    pub situations: BTreeMap<String, u64>,
     /// Time in the world.
     pub took: Duration,
 }
@@ -92,6 +95,9 @@ pub async fn run<W: World>(world: &W, scenario: &Scenario, tell: &mut dyn FnMut(
         summary: Summary::default(),
         last: None,
         timeline: Vec::new(),
+        faults: striking::Faults::default(),
+        step_began: Duration::ZERO,
+        situations: BTreeMap::new(),
     };
     let ended = run.all().await;
     run.conclude(ended).await
@@ -108,6 +114,9 @@ struct Run<'a, W> {
     summary: Summary,
     last: Option<Observation>,
     timeline: Vec<Moment>,
+    faults: striking::Faults,
+    step_began: Duration,
+    situations: BTreeMap<String, u64>,
 }
 
 impl<W: World> Run<'_, W> {
@@ -118,6 +127,7 @@ impl<W: World> Run<'_, W> {
                 title: step.title.clone(),
             });
             let (began, calls) = (self.world.elapsed(), self.world.calls());
+            self.step_began = began;
             let result = self.step(step).await;
             let report = StepReport {
                 title: step.title.clone(),
@@ -151,20 +161,23 @@ impl<W: World> Run<'_, W> {
     }
 
     async fn act(&mut self, action: Action) -> Result<(), Stopped> {
+        match action {
+            Action::Strike(strike) => return self.strike(strike).await,
+            Action::Heal => return self.heal().await,
+            _ => {}
+        }
         self.note(format!("user: {action}"));
         match action {
             Action::Wait(span) => {
                 let end = self.world.elapsed() + span.duration();
                 while self.world.elapsed() < end {
-                    self.world
-                        .pass(LOOK_EVERY.min(end - self.world.elapsed()))
-                        .await;
+                    self.pass(end - self.world.elapsed()).await?;
                     self.look().await?;
                 }
                 return Ok(());
             }
             Action::Delete => self.stop_traffic().await,
-            Action::Create | Action::Scale(_) => {}
+            _ => {}
         }
         self.world.act(&self.scenario.cluster, action).await?;
         if let (Action::Create, Some(traffic)) = (action, self.scenario.traffic) {
@@ -238,6 +251,10 @@ impl<W: World> Run<'_, W> {
     }
 
     async fn conclude(mut self, ended: Result<(), Stopped>) -> Outcome {
+        // A real world goes on when the run is over.
+        if let Err(stopped) = self.heal().await {
+            self.note(format!("not healed: {}", stopped.reason));
+        }
         self.stop_traffic().await;
         let violations = self.violations();
         let (verdict, reason) = match (violations.first(), ended) {
@@ -250,6 +267,7 @@ impl<W: World> Run<'_, W> {
             reason,
             traffic: self.scenario.traffic.map(|_| self.summary),
             violations,
+            situations: self.situations,
             took: self.world.elapsed(),
         }
     }

@@ -5,8 +5,9 @@
 //! Deliberately does not know: the wording of any sentence.
 
 use super::{
-    sentence::{Place, SENTENCES, Sentence, Statement},
-    slot::{Value, describe, fill},
+    Action, faults,
+    sentence::{Place, Sentence, Statement, sentences},
+    slot::{Value, describe, fill, width},
     words::Word,
 };
 
@@ -28,19 +29,24 @@ pub struct Mismatch {
 /// # Errors
 /// When none that may stand at `place` fits.
 pub fn read(words: &[Word], place: Place) -> Result<Statement, Mismatch> {
+    let here = sentences().filter(|sentence| sentence.places.contains(&place));
+    read_one(words, here)
+}
+
+fn read_one(
+    words: &[Word],
+    sentences: impl Iterator<Item = &'static Sentence>,
+) -> Result<Statement, Mismatch> {
     let mut best = Mismatch {
         at: 0,
         expected: Vec::new(),
         literals: Vec::new(),
         reason: None,
     };
-    for sentence in SENTENCES
-        .iter()
-        .filter(|sentence| sentence.places.contains(&place))
-    {
+    for sentence in sentences {
         match fit(words, sentence) {
             Ok(values) => {
-                if let Some(statement) = (sentence.make)(&values) {
+                if let Some(statement) = sentence.make(&values) {
                     return Ok(statement);
                 }
             }
@@ -70,11 +76,11 @@ fn further(mut best: Mismatch, other: Mismatch) -> Mismatch {
 
 /// How many words from the first on fit the sentence.
 #[must_use]
-pub fn fits_up_to(words: &[Word], sentence: &Sentence) -> usize {
+pub fn fits_up_to(words: &[Word], sentence: &'static Sentence) -> usize {
     fit(words, sentence).map_or_else(|mismatch| mismatch.at, |_| words.len())
 }
 
-fn fit(words: &[Word], sentence: &Sentence) -> Result<Vec<Value>, Mismatch> {
+fn fit(words: &[Word], sentence: &'static Sentence) -> Result<Vec<Value>, Mismatch> {
     let mut values = Vec::new();
     let mut at = 0;
     for part in sentence.form.split(' ') {
@@ -83,9 +89,19 @@ fn fit(words: &[Word], sentence: &Sentence) -> Result<Vec<Value>, Mismatch> {
             .strip_prefix('<')
             .and_then(|rest| rest.strip_suffix('>'))
         {
-            let filled = word.map(|word| fill(slot, word));
+            if slot == "fault" {
+                values.push(fault(words, at)?);
+                return Ok(values);
+            }
+            let taken = words.get(at..words.len().min(at + width(slot)));
+            let filled = taken
+                .filter(|taken| !taken.is_empty())
+                .map(|it| fill(slot, it));
             match filled {
-                Some(Ok(value)) => values.push(value),
+                Some(Ok(value)) => {
+                    values.push(value);
+                    at += width(slot) - 1;
+                }
                 other => {
                     let reason = other.and_then(Result::err);
                     let expected = vec![describe(slot).to_owned()];
@@ -124,4 +140,22 @@ fn fit(words: &[Word], sentence: &Sentence) -> Result<Vec<Value>, Mismatch> {
         });
     }
     Ok(values)
+}
+
+/// The fault that the words from `at` on are.
+fn fault(words: &[Word], at: usize) -> Result<Value, Mismatch> {
+    let rest = words.get(at..).unwrap_or_default();
+    match read_one(rest, faults::faults()) {
+        Ok(Statement::Do(Action::Strike(strike))) => Ok(Value::Fault(strike.fault)),
+        Ok(_) => Err(Mismatch {
+            at,
+            expected: vec![describe("fault").to_owned()],
+            literals: Vec::new(),
+            reason: None,
+        }),
+        Err(mismatch) => Err(Mismatch {
+            at: at + mismatch.at,
+            ..mismatch
+        }),
+    }
 }

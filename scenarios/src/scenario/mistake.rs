@@ -8,7 +8,7 @@ use super::{
     Diagnostic,
     matching::{Mismatch, fits_up_to},
     nearest::nearest,
-    sentence::{Place, SENTENCES, wording},
+    sentence::{Place, sentences, wording},
     words::Word,
 };
 
@@ -51,10 +51,9 @@ fn either(expected: &[String]) -> String {
 
 /// The sentences that go like the line up to the mistake.
 fn allowed(words: &[Word], mismatch: &Mismatch, place: Place) -> Vec<String> {
-    SENTENCES
-        .iter()
+    sentences()
         .filter(|sentence| sentence.places.contains(&place))
         .filter(|sentence| fits_up_to(words, sentence) >= mismatch.at)
-        .map(|sentence| wording(sentence.form))
+        .map(|sentence| wording(&sentence.form))
         .collect()
 }

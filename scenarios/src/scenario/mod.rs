@@ -7,10 +7,13 @@
 //! Deliberately does not know: worlds, and how anything is carried out.
 //!
 //! Reading order: this file, [`words`] (a line as words), [`sentence`] (every sentence a file may
-//! contain, in one table) with its [`slot`]s, [`matching`], [`parse`](mod@parse), [`story`] (what
+//! contain, in one table) with its [`slot`]s and [`faults`], [`matching`], [`parse`](mod@parse), [`story`] (what
 //! makes sense when), [`print`](mod@print), [`diagnostic`] and `mistake` (how a mistake is shown).
 
+pub mod condition;
 pub mod diagnostic;
+pub mod edit;
+pub mod faults;
 pub mod matching;
 mod mistake;
 pub mod nearest;
@@ -18,15 +21,18 @@ pub mod parse;
 pub mod print;
 pub mod sentence;
 pub mod slot;
-pub mod span;
 pub mod story;
 pub mod version;
 pub mod words;
 
+pub use chaos::Span;
+pub use condition::Condition;
 pub use diagnostic::{Diagnostic, Refused};
+pub use edit::Edit;
 pub use parse::parse;
-pub use span::Span;
 pub use version::EtcdVersion;
+
+use chaos::fault::Strike;
 
 /// Most members that a scenario may ask for; the same bound as the resource's schema.
 pub const MAX_SIZE: u32 = 9;
@@ -108,10 +114,18 @@ pub enum Action {
     Delete,
     /// Nobody does anything for a while.
     Wait(Span),
+    /// Something goes wrong, now or later.
+    Strike(Strike),
+    /// Whatever is wrong ends, as far as it can.
+    Heal,
+    /// The user gives the word that the status asks for, to start anew from a survivor.
+    Recover,
+    /// Somebody edits by hand what the operator looks after.
+    Edit(Edit),
 }
 
 /// What must come true, or hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expectation {
     /// The cluster gets to exactly this many voters, all healthy, agreed on by every one of them,
     /// and the status says so.
@@ -137,6 +151,27 @@ pub enum Expectation {
     OnlyVolumesLeft {
         /// How soon.
         within: Span,
+    },
+    /// The status says of a condition whether it holds.
+    Condition {
+        /// Which one.
+        kind: Condition,
+        /// Whether it holds.
+        holds: bool,
+        /// How soon.
+        within: Span,
+    },
+    /// A condition's reason or message contains a text.
+    StatusNames {
+        /// The text.
+        text: String,
+        /// How soon.
+        within: Span,
+    },
+    /// Since the step began, some write was acknowledged at least this often.
+    NoStall {
+        /// The longest time without.
+        longest: Span,
     },
     /// Every write that was acknowledged so far can be read back.
     WritesReadable,

@@ -85,6 +85,10 @@ impl fmt::Display for Action {
             Self::Scale(size) => write!(f, "scale to {size}"),
             Self::Delete => f.write_str("delete the cluster"),
             Self::Wait(span) => write!(f, "wait {span}"),
+            Self::Strike(strike) => strike.fmt(f),
+            Self::Heal => f.write_str("heal everything"),
+            Self::Recover => f.write_str("give the word that the status asks for"),
+            Self::Edit(edit) => edit.fmt(f),
         }
     }
 }
@@ -102,6 +106,17 @@ impl fmt::Display for Expectation {
             Self::NothingLeft { within } => write!(f, "expect nothing is left within {within}"),
             Self::OnlyVolumesLeft { within } => {
                 write!(f, "expect only volumes are left within {within}")
+            }
+            Self::Condition {
+                kind,
+                holds,
+                within,
+            } => write!(f, "expect {kind} is {holds} within {within}"),
+            Self::StatusNames { text, within } => {
+                write!(f, "expect the status names \"{text}\" within {within}")
+            }
+            Self::NoStall { longest } => {
+                write!(f, "expect no write stalled longer than {longest}")
             }
             Self::WritesReadable => f.write_str("expect every acknowledged write is readable"),
             Self::NoViolation => f.write_str("expect no invariant was violated"),

@@ -4,7 +4,9 @@
 //! Always holds: a value that is accepted can be carried out as it is.
 //! Deliberately does not know: which sentence the slot is in.
 
-use super::{EtcdVersion, MAX_SIZE, Span, words::Word};
+use chaos::fault::{Call, Fault, Nth, Target};
+
+use super::{Condition, EtcdVersion, MAX_SIZE, Span, words::Word};
 
 /// A value that filled a slot.
 #[derive(Clone, Debug)]
@@ -17,10 +19,33 @@ pub enum Value {
     Version(EtcdVersion),
     /// A name or a title.
     Text(String),
+    /// A member.
+    Member(Target),
+    /// Which one of several in a row.
+    Nth(Nth),
+    /// A call of the operator.
+    Call(Call),
+    /// A fault.
+    Fault(Fault),
+    /// A condition of the status.
+    Condition(Condition),
+    /// True or false.
+    Truth(bool),
 }
 
-/// The value that the word is, in a slot of this kind.
-pub(super) fn fill(slot: &str, word: &Word) -> Result<Value, String> {
+/// Words that a slot of this kind takes.
+pub(super) fn width(slot: &str) -> usize {
+    if slot == "member" { 2 } else { 1 }
+}
+
+/// The value that the words are, in a slot of this kind.
+pub(super) fn fill(slot: &str, words: &[Word]) -> Result<Value, String> {
+    let Some(word) = words.first() else {
+        return Err(format!("{} is missing", describe(slot)));
+    };
+    if slot == "member" {
+        return member(words);
+    }
     let text = word.text.as_str();
     if word.quoted != (slot == "title") {
         let how = if word.quoted {
@@ -38,6 +63,14 @@ pub(super) fn fill(slot: &str, word: &Word) -> Result<Value, String> {
         "version" => text.parse().map(Value::Version),
         "name" => name(text),
         "title" => title(text),
+        "nth" => text.parse().map(Value::Nth),
+        "call" => text.parse().map(Value::Call),
+        "condition" => text.parse().map(Value::Condition),
+        "truth" => match text {
+            "true" => Ok(Value::Truth(true)),
+            "false" => Ok(Value::Truth(false)),
+            _ => Err(format!("`{text}` is neither `true` nor `false`")),
+        },
         _ => Err(format!(
             "the table of sentences has an unknown slot `{slot}`"
         )),
@@ -51,6 +84,24 @@ fn number(text: &str, least: u32, most: u32) -> Result<Value, String> {
         Some(number) => Ok(Value::Number(number)),
         None => Err(format!("`{text}` is not a number from {least} to {most}")),
     }
+}
+
+fn member(words: &[Word]) -> Result<Value, String> {
+    let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
+    let target = match texts[..] {
+        ["the", "leader"] => Target::Leader,
+        ["a", "follower"] => Target::Follower,
+        ["a", "learner"] => Target::Learner,
+        ["member", ordinal] => match number(ordinal, 0, MAX_SIZE)? {
+            Value::Number(ordinal) => Target::Ordinal(ordinal),
+            _ => return Err(format!("`{ordinal}` is not a number")),
+        },
+        _ => {
+            let text = texts.join(" ");
+            return Err(format!("`{text}` is not {}", describe("member")));
+        }
+    };
+    Ok(Value::Member(target))
 }
 
 fn name(text: &str) -> Result<Value, String> {
@@ -80,6 +131,12 @@ pub(super) fn describe(slot: &str) -> &'static str {
         "version" => "a version of etcd",
         "name" => "a name",
         "title" => "a title",
+        "member" => "`the leader`, `a follower`, `a learner` or `member N`",
+        "nth" => "`next`, `2nd`, `3rd` or the like",
+        "call" => "a call of the operator",
+        "fault" => "what goes wrong",
+        "condition" => "a condition",
+        "truth" => "`true` or `false`",
         _ => "a value",
     }
 }

@@ -53,8 +53,14 @@ impl<'a> Story<'a> {
             }
             (Action::Scale(size), Some(_)) => self.size = Some(size),
             (Action::Delete, Some(_)) => self.size = None,
-            (Action::Scale(_) | Action::Delete, None) => return Err(self.no_cluster()),
-            (Action::Wait(_), _) => {}
+            (Action::Scale(_) | Action::Delete | Action::Recover | Action::Edit(_), None) => {
+                return Err(self.no_cluster());
+            }
+            (Action::Strike(strike), None) if strike.fault.target().is_some() => {
+                return Err(self.no_cluster());
+            }
+            (Action::Strike(_) | Action::Wait(_) | Action::Heal, _)
+            | (Action::Recover | Action::Edit(_), Some(_)) => {}
         }
         Ok(())
     }
@@ -71,7 +77,10 @@ impl<'a> Story<'a> {
             }
             Expectation::NothingLeft { .. } => self.deleted(Volumes::Deleted)?,
             Expectation::OnlyVolumesLeft { .. } => self.deleted(Volumes::Kept)?,
-            Expectation::WritesReadable => self.readable()?,
+            Expectation::Condition { .. } | Expectation::StatusNames { .. } => {
+                self.size.map(drop).ok_or_else(|| self.no_cluster())?;
+            }
+            Expectation::NoStall { .. } | Expectation::WritesReadable => self.readable()?,
             Expectation::NoViolation => {}
         }
         Ok(())

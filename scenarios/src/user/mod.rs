@@ -5,10 +5,13 @@
 //! one by one, so that what it reports is an independent opinion.
 //! Deliberately does not know: where its connections lead; it gets an [`Access`].
 
+mod breaking;
+mod edits;
 mod kinds;
 mod members;
 pub(crate) mod pods;
 pub(crate) mod resource;
+mod storm;
 
 use std::{
     collections::BTreeSet,
@@ -18,7 +21,9 @@ use std::{
 
 use chaos::{
     Observation, Violation,
+    fault::{Fault, Hit, NodeTrouble, PodFault, Surrounding},
     history::{History, read_back},
+    observation::Resource,
     traffic::{Door, Rates, Traffic},
 };
 use etcd_client::Client;
@@ -29,6 +34,7 @@ use crate::{
     world::{Calls, Leftovers, World, WorldFailed},
 };
 use members::Members;
+use storm::Storm;
 
 pub(crate) use resource::{api as cluster_api, chain, failed};
 
@@ -44,8 +50,36 @@ pub trait Access: Send + Sync {
     /// Runs a task on the user's machine.
     fn spawn(&self, task: BoxFuture<()>);
 
+    /// Breaks something that a user could not. `hit` is a pod of the user's namespace.
+    ///
+    /// # Errors
+    /// [`WorldFailed::CannotDo`] unless the world can do it.
+    fn inject(&self, fault: &Fault, hit: Option<&Hit>) -> BoxFuture<Result<(), WorldFailed>>;
+
+    /// Ends what [`Access::inject`] began.
+    ///
+    /// # Errors
+    /// When the world cannot be mended.
+    fn heal(&self, fault: &Fault, hit: Option<&Hit>) -> BoxFuture<Result<(), WorldFailed>>;
+
+    /// Time for which the API server may refuse to answer before a look at it fails: none where
+    /// faults do not reach the user.
+    fn patience(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// The world's clock.
     fn clock(&self) -> Clock;
+
+    /// What the operator has sent so far that no operator may send, as far as it can be seen.
+    fn misdeeds(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Whether the operator is kept from its work at the moment.
+    fn hindered(&self) -> bool {
+        false
+    }
 
     /// What the operator has asked so far; `None` where nobody counts.
     fn calls(&self) -> Option<Calls>;
@@ -59,6 +93,9 @@ pub trait Access: Send + Sync {
     }
 }
 
+/// Time between two attempts to ask an API server that is away.
+const ASK_AGAIN: Duration = Duration::from_millis(250);
+
 /// A user in a world.
 pub struct User {
     access: Arc<dyn Access>,
@@ -69,6 +106,8 @@ pub struct User {
     before: BTreeSet<String>,
     members: Members,
     endpoint: Arc<Endpoint>,
+    /// An election storm that rages.
+    storm: Mutex<Option<Storm>>,
 }
 
 impl User {
@@ -83,6 +122,7 @@ impl User {
             image: None,
             before: found.into_iter().map(|object| object.identity).collect(),
             members: Members::default(),
+            storm: Mutex::default(),
             endpoint: Arc::new(Endpoint {
                 access: access.clone(),
                 told: Mutex::default(),
@@ -95,6 +135,36 @@ impl User {
     #[must_use]
     pub fn with_image(self, image: Option<String>) -> Self {
         Self { image, ..self }
+    }
+}
+
+/// A resource with its pods, as Kubernetes tells them.
+type Told = (Option<Resource>, Vec<pods::Addressed>);
+
+impl User {
+    async fn read(&self, cluster: &Cluster) -> Result<Told, WorldFailed> {
+        let kube = self.access.kube();
+        let found = resource::read(kube.clone(), &self.namespace, &cluster.name).await?;
+        let (resource, endpoint) = found.map_or((None, None), |found| (Some(found.0), found.1));
+        self.endpoint.tell(endpoint);
+        let found = pods::read(kube, &self.namespace, &cluster.name).await?;
+        Ok((resource, found))
+    }
+
+    /// Asks again while the API server is away, as far as the world's patience goes.
+    async fn patiently<T>(
+        &self,
+        ask: impl AsyncFn() -> Result<T, WorldFailed>,
+    ) -> Result<T, WorldFailed> {
+        let deadline = self.access.clock().elapsed() + self.access.patience();
+        loop {
+            match ask().await {
+                Err(_) if self.access.clock().elapsed() < deadline => {
+                    tokio::time::sleep(ASK_AGAIN).await;
+                }
+                other => return other,
+            }
+        }
     }
 }
 
@@ -117,31 +187,81 @@ impl World for User {
             Action::Scale(size) => {
                 resource::scale(kube, &self.namespace, &cluster.name, size).await
             }
-            Action::Delete => resource::delete(kube, &self.namespace, &cluster.name).await,
+            Action::Delete => {
+                // What comes after it is another cluster, which tells its own endpoint.
+                self.endpoint.tell(None);
+                resource::delete(kube, &self.namespace, &cluster.name).await
+            }
             Action::Wait(span) => {
                 self.pass(span.duration()).await;
                 Ok(())
             }
+            // The runner injects and heals by itself: it knows who is hit, and when.
+            Action::Strike(_) | Action::Heal => Ok(()),
+            Action::Recover => resource::give_word(kube, &self.namespace, &cluster.name).await,
+            Action::Edit(edit) => edits::edit(kube, &self.namespace, &cluster.name, edit).await,
+        }
+    }
+
+    async fn inject(
+        &self,
+        cluster: &Cluster,
+        fault: &Fault,
+        hit: Option<&Hit>,
+    ) -> Result<(), WorldFailed> {
+        let kube = self.access.kube();
+        match (fault, hit) {
+            (Fault::Pod(PodFault::Delete, _), Some(hit)) => {
+                breaking::delete_pod(kube, &self.namespace, hit).await
+            }
+            (Fault::Pod(PodFault::DeleteWithVolume, _), Some(hit)) => {
+                breaking::delete_with_volume(kube, &self.namespace, hit).await
+            }
+            (Fault::Pod(PodFault::Evict, _), Some(hit)) => {
+                breaking::evict(kube, &self.namespace, hit).await
+            }
+            (Fault::Node(NodeTrouble::Drained, ..), Some(hit)) => {
+                breaking::drain(kube, &self.namespace, &cluster.name, hit).await
+            }
+            (Fault::Around(Surrounding::ElectionStorm, _), _) => {
+                let storm = Storm::begin(&self.access, &self.namespace, &cluster.name);
+                *self.storm.lock().unwrap_or_else(PoisonError::into_inner) = Some(storm);
+                Ok(())
+            }
+            _ => self.access.inject(fault, hit).await,
+        }
+    }
+
+    async fn heal(&self, _: &Cluster, fault: &Fault, hit: Option<&Hit>) -> Result<(), WorldFailed> {
+        match (fault, hit) {
+            (Fault::Node(NodeTrouble::Drained, ..), Some(hit)) => {
+                breaking::uncordon(self.access.kube(), &hit.node).await
+            }
+            (Fault::Around(Surrounding::ElectionStorm, _), _) => {
+                *self.storm.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                Ok(())
+            }
+            _ => self.access.heal(fault, hit).await,
         }
     }
 
     async fn look(&self, cluster: &Cluster) -> Result<Observation, WorldFailed> {
-        let kube = self.access.kube();
-        let found = resource::read(kube.clone(), &self.namespace, &cluster.name).await?;
-        let (resource, endpoint) = found.map_or((None, None), |found| (Some(found.0), found.1));
-        self.endpoint.tell(endpoint);
-        let found = pods::read(kube, &self.namespace, &cluster.name).await?;
+        let (resource, found) = self.patiently(|| self.read(cluster)).await?;
         let pods = self.members.ask(&*self.access, found).await;
         Ok(Observation {
             at: self.elapsed(),
             resource,
             pods,
+            hindered: self.access.hindered(),
+            misdeeds: self.access.misdeeds(),
         })
     }
 
     async fn leftovers(&self) -> Result<Leftovers, WorldFailed> {
         let mut left = Leftovers::default();
-        for object in kinds::everything(&self.access.kube(), &self.namespace).await? {
+        let kube = self.access.kube();
+        let found = self.patiently(|| kinds::everything(&kube, &self.namespace));
+        for object in found.await? {
             if self.before.contains(&object.identity) {
                 continue;
             }

@@ -57,6 +57,11 @@ fn read_one(pod: &core::Pod) -> Addressed {
     let view = Pod {
         name: pod.metadata.name.clone().unwrap_or_default(),
         uid: pod.metadata.uid.clone().unwrap_or_default(),
+        node: pod
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.node_name.clone())
+            .unwrap_or_default(),
         running,
         ready: conditions
             .iter()

@@ -4,7 +4,7 @@
 //! Always holds: a field that is not there is read as "not said yet".
 //! Deliberately does not know: the operator's own types.
 
-use chaos::observation::Resource;
+use chaos::observation::{Condition, Resource};
 use kube::{
     Api, Client,
     api::{
@@ -82,6 +82,38 @@ pub(super) async fn delete(kube: Client, namespace: &str, name: &str) -> Result<
         .map_err(|error| failed("delete the EtcdCluster", error))
 }
 
+/// Gives the word that the status asks for: the annotation in the command that it advises.
+pub(super) async fn give_word(
+    kube: Client,
+    namespace: &str,
+    name: &str,
+) -> Result<(), WorldFailed> {
+    let clusters = api(kube, namespace);
+    let found = clusters.get(name).await;
+    let found = found.map_err(|error| failed("read the EtcdCluster", error))?;
+    let asked = asked_word(&found.data["status"]).ok_or_else(|| WorldFailed::Kubernetes {
+        doing: "give the word that the status asks for".to_owned(),
+        why: "no condition names a command with an annotation".to_owned(),
+    })?;
+    let (key, value) = asked;
+    let patch = Patch::Merge(json!({"metadata": {"annotations": {key: value}}}));
+    let patched = clusters.patch(name, &PatchParams::default(), &patch).await;
+    patched
+        .map(drop)
+        .map_err(|error| failed("annotate the EtcdCluster", error))
+}
+
+/// `KEY` and `VALUE` of a command `kubectl annotate ... KEY=VALUE` in back-quotes.
+fn asked_word(status: &Value) -> Option<(String, String)> {
+    let conditions = status["conditions"].as_array()?.iter();
+    conditions
+        .filter_map(|condition| condition["message"].as_str())
+        .flat_map(|message| message.split('`').skip(1).step_by(2))
+        .filter(|command| command.starts_with("kubectl annotate "))
+        .find_map(|command| command.split(' ').next_back()?.split_once('='))
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+}
+
 /// The resource, and the endpoint that its status tells to clients.
 pub(crate) type Found = (Resource, Option<(String, u16)>);
 
@@ -108,12 +140,31 @@ fn resource(object: &DynamicObject) -> Resource {
         uid: metadata.uid.clone().unwrap_or_default(),
         generation: metadata.generation.unwrap_or_default(),
         wanted: number(&object.data["spec"]["size"]),
+        version: text(&object.data["spec"]["version"]),
         observed_generation: status["observedGeneration"].as_i64(),
         ready: number(&status["readyReplicas"]),
         phase: text(&status["phase"]),
         message: progress(status),
+        conditions: conditions(status),
         deleting: metadata.deletion_timestamp.is_some(),
     }
+}
+
+fn conditions(status: &Value) -> Vec<Condition> {
+    let conditions = status["conditions"].as_array().into_iter().flatten();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    conditions
+        .map(|condition| Condition {
+            kind: text(&condition["type"]),
+            holds: match condition["status"].as_str() {
+                Some("True") => Some(true),
+                Some("False") => Some(false),
+                _ => None,
+            },
+            reason: text(&condition["reason"]),
+            message: text(&condition["message"]),
+        })
+        .collect()
 }
 
 /// What the condition `Progressing` says.
@@ -167,6 +218,16 @@ mod tests {
             Some(("demo-client.default.svc".to_owned(), 2379))
         );
         assert_eq!(endpoint(&json!({"status": {}})), None);
+    }
+
+    #[test]
+    fn the_word_is_the_one_in_the_advice() {
+        let advice = "2 of 3 are lost; `x`; do: `kubectl annotate etcdcluster demo -n a --overwrite \
+                      etcd.etcd.io/recover-quorum=1f/1`";
+        let status = json!({"conditions": [{"message": "fine"}, {"message": advice}]});
+        let expected = ("etcd.etcd.io/recover-quorum".to_owned(), "1f/1".to_owned());
+        assert_eq!(asked_word(&status), Some(expected));
+        assert_eq!(asked_word(&json!({})), None);
     }
 
     #[test]

@@ -52,6 +52,7 @@ pub struct SimRuntime {
 
 struct Inner {
     images: Box<dyn Images>,
+    registry_away: bool,
     pods: BTreeMap<String, Pod>,
     containers: BTreeMap<ContainerId, Running>,
     last: u64,
@@ -82,6 +83,7 @@ impl SimRuntime {
     ) -> Self {
         let inner = Inner {
             images: Box::new(images),
+            registry_away: false,
             pods: BTreeMap::new(),
             containers: BTreeMap::new(),
             last: 0,
@@ -106,6 +108,16 @@ impl SimRuntime {
         found.map(|pod| pod.host)
     }
 
+    /// The hosts of all pods in a namespace.
+    #[must_use]
+    pub fn hosts_in(&self, namespace: &str) -> Vec<HostId> {
+        let inner = self.inner();
+        let pods = inner.pods.values();
+        pods.filter(|pod| pod.sandbox.namespace == namespace)
+            .map(|pod| pod.host)
+            .collect()
+    }
+
     /// The host that a node's kubelet probes from.
     #[must_use]
     pub fn node(&self, node: &str) -> Option<HostId> {
@@ -116,6 +128,30 @@ impl SimRuntime {
     #[must_use]
     pub fn disk(&self, volume: &str) -> Option<Disk> {
         self.inner().volumes.existing(volume)
+    }
+
+    /// Takes the image registry away, or brings it back. Nothing is cached on the nodes.
+    pub fn set_registry_away(&self, away: bool) {
+        self.inner().registry_away = away;
+    }
+
+    /// Kills the process in a pod, as a signal from its node would.
+    pub fn kill_in(&self, namespace: &str, pod: &str) {
+        let found = {
+            let inner = self.inner();
+            let uid = inner
+                .pods
+                .iter()
+                .find(|(_, it)| it.sandbox.namespace == namespace && it.sandbox.name == pod);
+            let uid = uid.map(|(uid, _)| uid.as_str());
+            let mut running = inner.containers.iter();
+            running
+                .find(|(_, it)| Some(it.pod_uid.as_str()) == uid && !it.ended)
+                .map(|(id, _)| *id)
+        };
+        if let Some(container) = found {
+            self.kill(container);
+        }
     }
 
     /// Kills the process of a container as the kernel would.
@@ -183,6 +219,11 @@ impl SimRuntime {
     ) -> Result<(ContainerId, HostId), StartFailed> {
         let mut guard = self.inner();
         let inner = &mut *guard;
+        if inner.registry_away {
+            let image = &container.image;
+            let why = format!("failed to pull image \"{image}\": dial tcp: i/o timeout");
+            return Err(failed("ErrImagePull", &why));
+        }
         let pod = inner
             .pods
             .get(pod_uid)

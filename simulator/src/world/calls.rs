@@ -79,7 +79,7 @@ fn count_etcd(calls: &mut Calls, _: &Method, uri: &Uri) {
 }
 
 /// `pods`, `statefulsets/scale`: the resource and subresource of an API path.
-fn resource(path: &str) -> String {
+pub(super) fn resource(path: &str) -> String {
     let mut segments = path.split('/').filter(|segment| !segment.is_empty());
     match segments.next() {
         Some("api") => drop(segments.next()),

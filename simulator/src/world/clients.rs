@@ -15,14 +15,25 @@ use operator::backend::{CONNECT_TIMEOUT, KEEP_ALIVE};
 use tonic::transport::Endpoint;
 use tower::{BoxError, ServiceBuilder, util::BoxCloneSyncService};
 
-use super::{API_PORT, API_SERVER, calls::Counter, connector::Connector};
+use super::{
+    calls::Counter,
+    connector::Connector,
+    wire::{AnyBody, Line, Side, WireLayer},
+};
 
-/// A Kubernetes client on the connector's host. `agent` is how it names itself to the server.
+/// A Kubernetes client on the connector's host, of the server at `HOST:PORT`. `agent` is how it
+/// names itself to the server.
 ///
 /// # Panics
-/// When `agent` cannot be an HTTP header.
-pub fn kube_client(connector: Connector, agent: &'static str, counter: &Counter) -> kube::Client {
-    let url = format!("http://{API_SERVER}:{API_PORT}");
+/// When `agent` cannot be an HTTP header, or the server is none.
+pub(super) fn kube_client(
+    connector: Connector,
+    server: &str,
+    agent: &'static str,
+    counter: &Counter,
+    line: Option<Line>,
+) -> kube::Client {
+    let url = format!("http://{server}");
     let config = kube::Config::new(url.parse().expect("made of a host name and a port"));
     let agent = HeaderValue::from_static(agent);
     let http = legacy::Client::builder(TokioExecutor::new())
@@ -31,6 +42,10 @@ pub fn kube_client(connector: Connector, agent: &'static str, counter: &Counter)
     let stack = ServiceBuilder::new()
         .layer(config.base_uri_layer())
         .layer(counter.kubernetes())
+        .layer(WireLayer {
+            line,
+            to: Side::Kubernetes,
+        })
         .map_request(move |mut request: http::Request<kube::client::Body>| {
             request.headers_mut().insert(USER_AGENT, agent.clone());
             request
@@ -45,11 +60,12 @@ pub fn kube_client(connector: Connector, agent: &'static str, counter: &Counter)
 ///
 /// # Errors
 /// When the member cannot be reached.
-pub async fn dial_etcd(
+pub(super) async fn dial_etcd(
     connector: Connector,
     host: &str,
     port: u16,
     counter: &Counter,
+    line: Option<Line>,
 ) -> Result<Client, Error> {
     let bracketed = if host.contains(':') {
         format!("[{host}]")
@@ -64,6 +80,11 @@ pub async fn dial_etcd(
         .await?;
     let counted = ServiceBuilder::new()
         .layer(counter.etcd())
+        .map_response(|response: http::Response<AnyBody>| response.map(tonic::body::Body::new))
+        .layer(WireLayer {
+            line,
+            to: Side::Etcd,
+        })
         .map_err(BoxError::from)
         .service(channel);
     Client::from_channel(Channel::Custom(BoxCloneSyncService::new(counted)), None).await

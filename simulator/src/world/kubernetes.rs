@@ -75,9 +75,38 @@ impl World {
 
     /// Lets the API server listen somewhere else too.
     pub fn serve_api_on(&self, listener: Box<dyn Listener>) {
-        let api = Arc::clone(&self.inner.api);
+        self.serve_api_at(self.inner.api_host, listener, Arc::clone(&self.inner.api));
+    }
+
+    pub(super) fn serve_api_at(
+        &self,
+        host: HostId,
+        listener: Box<dyn Listener>,
+        api: Arc<Mutex<ApiServer>>,
+    ) {
         let serving = api::serve(api, listener, *self.clock(), self.trace().clone());
-        self.net().spawn(self.inner.api_host, Box::pin(serving));
+        self.net().spawn(host, Box::pin(serving));
+    }
+
+    /// Starts another API server that knows the objects as they are now, and for ever. Gives its
+    /// host and its `HOST:PORT`.
+    ///
+    /// # Errors
+    /// When there is no address left.
+    pub async fn start_stale_api_server(&self) -> io::Result<(HostId, String)> {
+        let host = self.net().add_host("kube-apiserver-stale")?;
+        let stale = self.with_api(|api| api.snapshot());
+        let listener = self.net().bind(host, API_PORT).await?;
+        self.serve_api_at(host, listener, Arc::new(Mutex::new(stale)));
+        let server = SocketAddr::new(self.net().ip(host), API_PORT).to_string();
+        Ok((host, server))
+    }
+
+    /// Stops controllers and kubelets where they are, or lets them go on. What runs goes on.
+    pub fn set_control_plane_frozen(&self, frozen: bool) {
+        self.inner.frozen.send_replace(frozen);
+        let what = if frozen { "frozen" } else { "thawed" };
+        self.trace().record("control-plane", what);
     }
 
     /// Does something with the API server's state, past its network.

@@ -15,10 +15,13 @@ mod kubernetes;
 mod names;
 mod operator;
 mod simulated;
+mod tap;
+mod wire;
 
 use std::{
     future::Future,
     io,
+    net::SocketAddr,
     sync::{Arc, Mutex},
 };
 
@@ -34,6 +37,8 @@ pub use self::{
     names::{Names, Services},
     operator::{Ended, Operator},
     simulated::SimWorld,
+    tap::Tap,
+    wire::{Outgoing, Refusal, Ruling, Side, Wire},
 };
 use crate::{
     clock::Clock,
@@ -109,6 +114,8 @@ struct Inner {
     plane: Arc<Mutex<ControlPlane>>,
     runtime: control_plane::Shared,
     driver: AbortHandle,
+    /// Whether the control plane stands still.
+    frozen: watch::Sender<bool>,
     /// Closed when the driver has ended.
     driven: watch::Receiver<()>,
 }
@@ -151,11 +158,12 @@ impl World {
         let api = Arc::new(Mutex::new(api));
         let api_host = ground.net.add_host("kube-apiserver")?;
         names.set(API_SERVER, ground.net.ip(api_host));
+        let (frozen, standstill) = watch::channel(false);
         let (driver, driven) = watched(control_plane::drive(
             Arc::clone(&api),
             Arc::clone(&plane),
             Arc::clone(&runtime),
-            wake,
+            control_plane::Calls { wake, standstill },
             ground.clock,
             ground.trace.clone(),
         ));
@@ -167,6 +175,7 @@ impl World {
             plane,
             runtime,
             driver,
+            frozen,
             driven,
         };
         let world = Self {
@@ -220,7 +229,28 @@ impl World {
         agent: &'static str,
         counter: &Counter,
     ) -> kube::Client {
-        clients::kube_client(self.connector(from), agent, counter)
+        let server = format!("{API_SERVER}:{API_PORT}");
+        clients::kube_client(self.connector(from), &server, agent, counter, None)
+    }
+
+    /// The same, of an API server of its own on the same host, with the same objects. Nothing that
+    /// is done to the world's API server keeps it from answering.
+    ///
+    /// # Errors
+    /// When the host's port is taken.
+    pub async fn private_kube_client(
+        &self,
+        host: HostId,
+        agent: &'static str,
+        counter: &Counter,
+    ) -> io::Result<kube::Client> {
+        let listener = self.net().bind(host, API_PORT).await?;
+        self.serve_api_at(host, listener, Arc::clone(&self.inner.api));
+        let server = SocketAddr::new(self.net().ip(host), API_PORT).to_string();
+        let connector = self.connector(host);
+        Ok(clients::kube_client(
+            connector, &server, agent, counter, None,
+        ))
     }
 
     /// An unmodified client on a host of the one etcd member that listens on `host:port`.
@@ -234,7 +264,7 @@ impl World {
         port: u16,
         counter: &Counter,
     ) -> Result<etcd_client::Client, etcd_client::Error> {
-        clients::dial_etcd(self.connector(from), host, port, counter).await
+        clients::dial_etcd(self.connector(from), host, port, counter, None).await
     }
 }
 

@@ -8,7 +8,10 @@ use std::{
     collections::BTreeMap,
     io,
     net::{IpAddr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use super::connector::{first, literal};
@@ -29,6 +32,7 @@ pub struct Names {
     own: Arc<Mutex<BTreeMap<String, IpAddr>>>,
     dns: Arc<dyn Resolve>,
     services: Arc<dyn Services>,
+    dns_fails: Arc<AtomicBool>,
 }
 
 impl Names {
@@ -38,7 +42,14 @@ impl Names {
             own: Arc::default(),
             dns,
             services,
+            dns_fails: Arc::default(),
         }
+    }
+
+    /// Makes the cluster's DNS know no names, or know them again. The world's own hosts and what
+    /// is written as an address are still found.
+    pub fn set_dns_fails(&self, fails: bool) {
+        self.dns_fails.store(fails, Ordering::Relaxed);
     }
 
     /// Gives one of the world's own hosts a name.
@@ -69,6 +80,10 @@ impl Resolve for Names {
             .unwrap_or_else(PoisonError::into_inner)
             .get(name)
             .copied();
-        own.map_or_else(|| self.dns.resolve(name), |ip| vec![ip])
+        match own {
+            Some(ip) => vec![ip],
+            None if self.dns_fails.load(Ordering::Relaxed) => Vec::new(),
+            None => self.dns.resolve(name),
+        }
     }
 }

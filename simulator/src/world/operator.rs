@@ -13,9 +13,14 @@ use std::{
 use etcd_client::{Client, Error};
 use jiff::Timestamp;
 use operator::{Backend, Dial, Options};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
-use super::{World, calls::Counter, clients};
+use super::{
+    API_PORT, API_SERVER, World,
+    calls::Counter,
+    clients,
+    wire::{Line, Wire},
+};
 use crate::{
     clock::Clock,
     net::{Death, HostId},
@@ -32,13 +37,17 @@ pub enum Ended {
     Killed,
 }
 
-/// A running operator.
+/// A running operator; a clone is another handle on the same one.
+#[derive(Clone)]
 pub struct Operator {
     world: World,
     host: HostId,
     counter: Counter,
-    stop: watch::Sender<bool>,
+    stop: Arc<watch::Sender<bool>>,
     ended: Arc<Mutex<Option<Ended>>>,
+    /// Told whenever it was killed.
+    killed: Arc<Notify>,
+    wire: Option<Arc<dyn Wire>>,
 }
 
 impl World {
@@ -47,14 +56,28 @@ impl World {
     /// # Errors
     /// When there is no address left.
     pub fn start_operator(&self, options: Options) -> std::io::Result<Operator> {
+        self.start_operator_on(options, None)
+    }
+
+    /// Starts an operator whose calls go over a wire, in all its lives.
+    ///
+    /// # Errors
+    /// When there is no address left.
+    pub fn start_operator_on(
+        &self,
+        options: Options,
+        wire: Option<Arc<dyn Wire>>,
+    ) -> std::io::Result<Operator> {
         let host = self.net().add_host("operator")?;
         let (stop, _) = watch::channel(false);
         let operator = Operator {
             world: self.clone(),
             host,
             counter: Counter::default(),
-            stop,
+            stop: Arc::new(stop),
             ended: Arc::default(),
+            killed: Arc::default(),
+            wire,
         };
         operator.boot(options);
         Ok(operator)
@@ -66,14 +89,23 @@ impl Operator {
     fn boot(&self, options: Options) {
         let (world, host, counter) = (self.world.clone(), self.host, self.counter.clone());
         let (mut stopped, ended) = (self.stop.subscribe(), Arc::clone(&self.ended));
+        let line = self.line();
         let process = async move {
+            let server = format!("{API_SERVER}:{API_PORT}");
             let connector = world.connector(host);
             let backend = Backend {
-                kube: clients::kube_client(connector.clone(), "operator", &counter),
+                kube: clients::kube_client(
+                    connector.clone(),
+                    &server,
+                    "operator",
+                    &counter,
+                    line.clone(),
+                ),
                 etcd: Arc::new(WorldDial {
                     world: world.clone(),
                     host,
                     counter,
+                    line,
                 }),
                 clock: Arc::new(WorldClock(*world.clock())),
             };
@@ -91,6 +123,25 @@ impl Operator {
             *ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
         };
         self.world.net().spawn(host, Box::pin(process));
+    }
+
+    fn line(&self) -> Option<Line> {
+        let wire = Arc::clone(self.wire.as_ref()?);
+        // Not the whole handle: it would keep itself alive through its own process.
+        let (world, host) = (Arc::downgrade(&self.world.inner), self.host);
+        let (ended, killed) = (Arc::clone(&self.ended), Arc::clone(&self.killed));
+        let die = Arc::new(move || {
+            let Some(inner) = world.upgrade() else { return };
+            inner.ground.net.kill(host, Death::Process);
+            *ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(Ended::Killed);
+            killed.notify_one();
+        });
+        Some(Line { wire, die })
+    }
+
+    /// Waits until it was killed.
+    pub async fn killed(&self) {
+        self.killed.notified().await;
     }
 
     /// The host that it runs on.
@@ -123,6 +174,7 @@ impl Operator {
     pub fn kill(&self, death: Death) {
         self.world.net().kill(self.host, death);
         *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(Ended::Killed);
+        self.killed.notify_one();
     }
 
     /// Starts it again after its end.
@@ -138,6 +190,7 @@ struct WorldDial {
     world: World,
     host: HostId,
     counter: Counter,
+    line: Option<Line>,
 }
 
 impl Dial for WorldDial {
@@ -147,7 +200,8 @@ impl Dial for WorldDial {
         port: u16,
     ) -> Pin<Box<dyn Future<Output = Result<Client, Error>> + Send + '_>> {
         let (connector, host) = (self.world.connector(self.host), host.to_owned());
-        Box::pin(async move { clients::dial_etcd(connector, &host, port, &self.counter).await })
+        let (counter, line) = (&self.counter, self.line.clone());
+        Box::pin(async move { clients::dial_etcd(connector, &host, port, counter, line).await })
     }
 }
 

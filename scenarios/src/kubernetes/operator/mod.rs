@@ -20,8 +20,9 @@ use tokio::time::{Duration, sleep, timeout};
 
 use super::{OperatorChoice, connection::Connection, reach::Reach};
 use crate::{
+    strikes::OperatorWire,
     user::{chain, cluster_api},
-    world::WorldFailed,
+    world::{Calls, WorldFailed},
     worlds::CannotBegin,
 };
 use deployed::Deployed;
@@ -131,6 +132,32 @@ impl Operator {
         }
     }
 
+    /// The wire that its calls go over, when it runs in this process.
+    pub(super) fn wire(&self) -> Option<&OperatorWire> {
+        match self {
+            Self::InProcess(operator) => Some(operator.wire()),
+            Self::Deployed(_) | Self::Program(_) => None,
+        }
+    }
+
+    /// What it has sent that no operator may send, as far as it is seen.
+    pub(super) fn misdeeds(&self) -> Vec<String> {
+        self.wire().map(OperatorWire::misdeeds).unwrap_or_default()
+    }
+
+    /// What it has asked so far, where that is seen.
+    pub(super) fn calls(&self) -> Option<Calls> {
+        match self {
+            Self::InProcess(operator) => Some(operator.calls()),
+            Self::Deployed(_) | Self::Program(_) => None,
+        }
+    }
+
+    /// Whether it is dead and comes back in a moment.
+    pub(super) fn is_dead(&self) -> bool {
+        matches!(self, Self::InProcess(operator) if operator.is_dead())
+    }
+
     /// Addresses of its pods; none when it runs on this machine.
     pub(super) fn addresses(&self) -> Vec<IpAddr> {
         match self {
@@ -156,8 +183,8 @@ async fn served(kube: &Client, namespace: &str) -> Result<(), CannotBegin> {
         .await;
     listed.map(drop).map_err(|error| {
         CannotBegin(format!(
-            "failed to list EtcdClusters in {namespace}: {}\n  is the operator deployed? `kubectl \
-             apply -f kind-config/` does it; or say --operator in-process",
+            "failed to list EtcdClusters in {namespace}: {}\n  is the operator deployed? \
+             `kind-config/deploy` does it; or say --operator in-process",
             chain(&error)
         ))
     })

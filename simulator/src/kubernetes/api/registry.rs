@@ -16,9 +16,9 @@ use super::{
 };
 
 /// All resources that are served.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Registry {
-    custom: BTreeMap<String, CustomKind>,
+    custom: BTreeMap<String, Arc<CustomKind>>,
 }
 
 fn built_ins() -> &'static [Arc<Resource>] {
@@ -49,7 +49,7 @@ impl Registry {
 
     /// One resource for each storage.
     pub(super) fn stored(&self) -> impl Iterator<Item = &Arc<Resource>> {
-        let custom = self.custom.values().filter_map(CustomKind::storage);
+        let custom = self.custom.values().filter_map(|kind| kind.storage());
         let views = |known: &&Arc<Resource>| known.group != "events.k8s.io";
         built_ins()
             .iter()
@@ -76,11 +76,11 @@ impl Registry {
 
     /// What the definition of this name has added.
     pub(super) fn definition(&self, name: &str) -> Option<&CustomKind> {
-        self.custom.get(name)
+        self.custom.get(name).map(Arc::as_ref)
     }
 
     pub(super) fn insert(&mut self, name: &str, kind: CustomKind) {
-        self.custom.insert(name.to_owned(), kind);
+        self.custom.insert(name.to_owned(), Arc::new(kind));
     }
 
     pub(super) fn remove(&mut self, name: &str) {

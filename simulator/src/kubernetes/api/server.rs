@@ -66,6 +66,18 @@ impl ApiServer {
         server
     }
 
+    /// A server that knows what this one knows now, and learns nothing of what comes.
+    #[must_use]
+    pub fn snapshot(&self) -> Self {
+        Self {
+            store: self.store.snapshot(),
+            registry: self.registry.clone(),
+            rng: self.rng.clone(),
+            logs: None,
+            calls: BTreeMap::new(),
+        }
+    }
+
     /// The object, if there is one.
     #[must_use]
     pub fn get(&self, r: &Resource, namespace: &str, name: &str) -> Option<Arc<Value>> {

@@ -77,6 +77,18 @@ impl Store {
         }
     }
 
+    /// The same objects and history; changes of one are not changes of the other.
+    pub(super) fn snapshot(&self) -> Self {
+        Self {
+            collections: self.collections.clone(),
+            history: self.history.clone(),
+            revision: self.revision,
+            compacted: self.compacted,
+            last_compaction: self.last_compaction,
+            wake: watch::channel(self.revision).0,
+        }
+    }
+
     pub(super) fn revision(&self) -> u64 {
         self.revision
     }

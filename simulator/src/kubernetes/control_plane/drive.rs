@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::{ControlPlane, lock};
 use crate::{
@@ -21,18 +21,31 @@ use crate::{
 /// A container runtime that the driver shares with those who inject faults into it.
 pub type Shared = Arc<Mutex<dyn ContainerRuntime>>;
 
-/// Runs the control plane until the task is dropped. `wake` is the one that the runtime notifies
-/// when it has something to tell.
+/// What the driver hears of besides time and changes.
+pub struct Calls {
+    /// Told by the runtime when it has something to tell.
+    pub wake: Arc<Notify>,
+    /// True for as long as controllers and kubelets stand still.
+    pub standstill: watch::Receiver<bool>,
+}
+
+/// Runs the control plane until the task is dropped.
 pub async fn drive(
     api: Arc<Mutex<ApiServer>>,
     plane: Arc<Mutex<ControlPlane>>,
     runtime: Shared,
-    wake: Arc<Notify>,
+    calls: Calls,
     clock: Clock,
     trace: Trace,
 ) {
+    let Calls {
+        wake,
+        mut standstill,
+    } = calls;
     let mut changed = lock(&api).changed();
     loop {
+        // When the sender is gone, nothing stands still any more.
+        let _ = standstill.wait_for(|frozen| !*frozen).await;
         let next = {
             let (mut api, mut plane) = (lock(&api), lock(&plane));
             let mut runtime = lock(&*runtime);

@@ -19,7 +19,7 @@ use std::{
 
 use jiff::Timestamp;
 
-pub use self::drive::{Shared, drive, logs};
+pub use self::drive::{Calls, Shared, drive, logs};
 use super::{
     api::{ApiServer, Changed},
     controllers::{

@@ -19,6 +19,9 @@ const MAX_MILLIS: u64 = 24 * 3_600_000;
 const UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 impl Span {
+    /// One second.
+    pub const SECOND: Self = Self { millis: 1_000 };
+
     /// A span of so many milliseconds; `None` for zero and for more than a day.
     #[must_use]
     pub fn from_millis(millis: u64) -> Option<Self> {

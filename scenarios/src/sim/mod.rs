@@ -4,11 +4,14 @@
 //! Always holds: the same scenario, seed and build give the same trace.
 //! Deliberately does not know: what happens in the world.
 
+mod faults;
+
 use simulator::{
     determinism::{Simulation, simulate},
     world::{SimWorld, WorldOptions},
 };
 
+use self::faults::SimBreaker;
 use crate::{
     resident,
     worlds::{CannotBegin, Ran, Request, Tell},
@@ -24,7 +27,11 @@ pub fn run(request: &Request, tell: Tell<'_>) -> Result<Ran, CannotBegin> {
         let world = SimWorld::start(&simulation, options, Vec::new())
             .await
             .map_err(|error| CannotBegin(format!("failed to start the world: {error}")))?;
-        let ran = resident::run(&world.world, request, tell).await?;
+        let breaker = Box::new(SimBreaker {
+            sim: world.clone(),
+            net: simulation.net.clone(),
+        });
+        let ran = resident::run(&world.world, breaker, request, tell).await?;
         Ok(Ran {
             trace_hash: Some(simulation.trace.hash()),
             ..ran

@@ -1,0 +1,183 @@
+//! Faults while a scenario runs: when they come, whom they hit, when they end.
+//!
+//! Owns: the faults that are announced and those that last.
+//! Always holds: an announced fault that finds nobody to hit is told and comes to nothing; one that
+//! a file asks for at once has to hit somebody.
+//! Deliberately does not know: how a world breaks anything.
+
+use std::time::Duration;
+
+use chaos::{
+    Observation,
+    fault::{Fault, Hit, OperatorFault, Situation, Strike, Trigger},
+};
+
+use super::{LOOK_EVERY, Run, Stopped};
+use crate::{report::Verdict, world::World};
+
+/// What has not come, and what has not ended.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    announced: Vec<(Moment, Fault)>,
+    lasting: Vec<Lasting>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Moment {
+    At(Duration),
+    When(Situation),
+}
+
+#[derive(Debug)]
+struct Lasting {
+    until: Duration,
+    fault: Fault,
+    hit: Option<Hit>,
+}
+
+impl Faults {
+    /// When the next thing is due, if it is known.
+    fn next(&self) -> Option<Duration> {
+        let comes = self
+            .announced
+            .iter()
+            .filter_map(|(moment, _)| match moment {
+                Moment::At(at) => Some(*at),
+                Moment::When(_) => None,
+            });
+        comes.chain(self.lasting.iter().map(|it| it.until)).min()
+    }
+
+    fn take_ended(&mut self, now: Duration) -> Vec<Lasting> {
+        self.lasting.extract_if(.., |it| it.until <= now).collect()
+    }
+
+    fn take_due(&mut self, now: Duration, look: Option<&Observation>) -> Vec<Fault> {
+        let due = |moment: &Moment| match moment {
+            Moment::At(at) => *at <= now,
+            Moment::When(situation) => look.is_some_and(|look| situation.is_seen(look)),
+        };
+        let taken = self.announced.extract_if(.., |(moment, _)| due(moment));
+        taken.map(|(_, fault)| fault).collect()
+    }
+}
+
+impl<W: World> Run<'_, W> {
+    /// Does what a strike says: now, or later.
+    pub(super) async fn strike(&mut self, strike: Strike) -> Result<(), Stopped> {
+        let moment = match strike.trigger {
+            Trigger::Now => {
+                // Nobody may have been seen yet, or not since something was done.
+                self.look().await?;
+                return self.hit(strike.fault, true).await;
+            }
+            Trigger::In(span) => Moment::At(self.world.elapsed() + span.duration()),
+            Trigger::When(situation) => Moment::When(situation),
+        };
+        self.faults.announced.push((moment, strike.fault));
+        Ok(())
+    }
+
+    /// Ends every fault, also those that have not come yet.
+    pub(super) async fn heal(&mut self) -> Result<(), Stopped> {
+        self.faults.announced.clear();
+        for lasting in std::mem::take(&mut self.faults.lasting) {
+            self.end(lasting).await?;
+        }
+        Ok(())
+    }
+
+    /// Lets time pass, to the next thing that is due or the next look, and not beyond `limit`.
+    pub(super) async fn pass(&mut self, limit: Duration) -> Result<(), Stopped> {
+        let now = self.world.elapsed();
+        let due = self
+            .faults
+            .next()
+            .map_or(limit, |at| at.saturating_sub(now));
+        self.world.pass(LOOK_EVERY.min(limit).min(due)).await;
+        self.due().await
+    }
+
+    /// Ends and begins what is due.
+    pub(super) async fn due(&mut self) -> Result<(), Stopped> {
+        let now = self.world.elapsed();
+        for lasting in self.faults.take_ended(now) {
+            self.end(lasting).await?;
+        }
+        for fault in self.faults.take_due(now, self.last.as_ref()) {
+            self.hit(fault, false).await?;
+        }
+        Ok(())
+    }
+
+    async fn hit(&mut self, fault: Fault, must: bool) -> Result<(), Stopped> {
+        let hit = match (fault.target(), &self.last) {
+            (Some(target), look) => {
+                let hit = look.as_ref().and_then(|look| target.find(look));
+                if hit.is_none() {
+                    return self.nobody(fault, must);
+                }
+                hit
+            }
+            (None, _) => None,
+        };
+        let whom = hit
+            .as_ref()
+            .map_or(String::new(), |hit| format!(" ({})", hit.pod));
+        self.note(format!("fault: {fault}{whom}"));
+        let met = format!("{} {}", fault.kind(), situation(self.last.as_ref()));
+        *self.situations.entry(met).or_default() += 1;
+        let cluster = &self.scenario.cluster;
+        self.world.inject(cluster, &fault, hit.as_ref()).await?;
+        let until = match (fault.lasts(), fault) {
+            (Some(span), _) => self.world.elapsed() + span.duration(),
+            // It waits for its call, until it is healed.
+            (None, Fault::Operator(OperatorFault::KillAt { .. })) => Duration::MAX,
+            (None, _) => return Ok(()),
+        };
+        self.faults.lasting.push(Lasting { until, fault, hit });
+        Ok(())
+    }
+
+    fn nobody(&mut self, fault: Fault, must: bool) -> Result<(), Stopped> {
+        let reason = format!("`{fault}` found nobody to hit");
+        self.note(format!("fault: {reason}"));
+        if must {
+            let verdict = Verdict::Crash;
+            return Err(Stopped { verdict, reason });
+        }
+        Ok(())
+    }
+
+    async fn end(&mut self, lasting: Lasting) -> Result<(), Stopped> {
+        let Lasting { fault, hit, .. } = lasting;
+        self.note(format!("fault over: {fault}"));
+        let cluster = &self.scenario.cluster;
+        self.world.heal(cluster, &fault, hit.as_ref()).await?;
+        Ok(())
+    }
+}
+
+/// What was going on, in the words of reports.
+fn situation(look: Option<&Observation>) -> &'static str {
+    let Some(look) = look.filter(|look| look.resource.is_some()) else {
+        return "without a cluster";
+    };
+    let seen = |situation: Situation| situation.is_seen(look);
+    let wanted = look.resource.as_ref().map_or(0, |resource| resource.wanted);
+    if look.members().next().is_none() {
+        "while nobody answers"
+    } else if seen(Situation::NoLeader) {
+        "without a leader"
+    } else if seen(Situation::Unstarted) {
+        "while a member has not started"
+    } else if seen(Situation::Learner) {
+        "while there is a learner"
+    } else if seen(Situation::PodGoing) {
+        "while a pod is going"
+    } else if look.settled_at(wanted).is_ok() {
+        "in calm"
+    } else {
+        "while something is under way"
+    }
+}
