@@ -35,6 +35,10 @@ pub struct Resource {
     pub wanted: u32,
     /// Wanted version of etcd.
     pub version: String,
+    /// Wanted limit of each member's memory, as Kubernetes writes it.
+    pub memory_limit: Option<String>,
+    /// Wanted size of each member's volume, as Kubernetes writes it.
+    pub volume_size: Option<String>,
     /// Generation that the status is about.
     pub observed_generation: Option<i64>,
     /// Ready members, says the status.
@@ -79,6 +83,10 @@ pub struct Pod {
     pub uid: String,
     /// The node that it is on; empty before it is scheduled.
     pub node: String,
+    /// The limit of its memory, as Kubernetes writes it.
+    pub memory_limit: Option<String>,
+    /// The size of its volume, as Kubernetes writes it; `None` when that could not be seen.
+    pub volume_size: Option<String>,
     /// Whether a container of it runs.
     pub running: bool,
     /// Whether Kubernetes holds it ready.

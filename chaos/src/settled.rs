@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::Observation;
+use crate::{Observation, observation::Resource};
 
 impl Observation {
     /// Whether the cluster is exactly `count` voters, healthy, agreed on by every one of them, with
@@ -20,11 +20,33 @@ impl Observation {
         if let Some(other) = self.members().find(|it| it.version != resource.version) {
             return Err(format!("a member runs version {}", other.version));
         }
+        self.pods_are_as_wanted(resource)?;
         if resource.observed_generation != Some(resource.generation) {
             return Err("the status is about an earlier spec".to_owned());
         }
         if resource.ready != count {
             return Err(format!("the status says {} ready", resource.ready));
+        }
+        Ok(())
+    }
+
+    /// What the spec says of pods and volumes is true of each.
+    fn pods_are_as_wanted(&self, resource: &Resource) -> Result<(), String> {
+        let shown = |text: &Option<String>| text.clone().unwrap_or_else(|| "none".to_owned());
+        for pod in &self.pods {
+            if pod.memory_limit != resource.memory_limit {
+                let limit = shown(&pod.memory_limit);
+                return Err(format!("{} has a memory limit of {limit}", pod.name));
+            }
+            let wanted = resource.volume_size.as_ref();
+            if pod
+                .volume_size
+                .as_ref()
+                .is_some_and(|size| Some(size) != wanted)
+            {
+                let size = shown(&pod.volume_size);
+                return Err(format!("{} has a volume of {size}", pod.name));
+            }
         }
         Ok(())
     }

@@ -59,11 +59,14 @@ pub const MAX_SIZE: u32 = 9;
     // the spec before: so a mistake that never came true (a tag that nobody can pull) can be taken
     // back. What is unchanged always passes, so that no write of the status can ever be refused.
     validation = Rule::new("self.spec.version == oldSelf.spec.version || !has(oldSelf.status) || !has(oldSelf.status.version) || int(self.spec.version.split('.')[1]) * 1000 + int(self.spec.version.split('.')[2]) >= int(oldSelf.status.version.split('.')[1]) * 1000 + int(oldSelf.status.version.split('.')[2])")
-        .message("spec.version cannot go below status.version, which a member has run: etcd's data cannot be read by an earlier version"),
+        .message("spec.version cannot go below status.version, which a member has run: etcd's data cannot be read by an earlier version")
+        .field_path(".spec.version"),
     validation = Rule::new("self.spec.version == oldSelf.spec.version || !has(oldSelf.status) || !has(oldSelf.status.version) || int(self.spec.version.split('.')[1]) <= int(oldSelf.status.version.split('.')[1]) || int(oldSelf.status.version.split('.')[1]) > 5 || int(oldSelf.status.version.split('.')[2]) >= 26")
-        .message("etcd 3.6 may only follow 3.5.26 or later: set spec.version to 3.5.26 or a later 3.5 first (https://etcd.io/docs/v3.6/upgrades/upgrade_3_6/)"),
+        .message("etcd 3.6 may only follow 3.5.26 or later: set spec.version to 3.5.26 or a later 3.5 first (https://etcd.io/docs/v3.6/upgrades/upgrade_3_6/)")
+        .field_path(".spec.version"),
     validation = Rule::new("self.spec.storage.size == oldSelf.spec.storage.size || !has(oldSelf.status) || !has(oldSelf.status.volumeSize) || quantity(self.spec.storage.size).compareTo(quantity(oldSelf.status.volumeSize)) >= 0")
-        .message("spec.storage.size cannot go below status.volumeSize, which a volume already has: volumes do not shrink"),
+        .message("spec.storage.size cannot go below status.volumeSize, which a volume already has: volumes do not shrink")
+        .field_path(".spec.storage.size"),
 )]
 #[serde(rename_all = "camelCase")]
 pub struct EtcdClusterSpec {

@@ -28,6 +28,7 @@ macro_rules! built_in {
 /// Files built into the program, in order of names.
 static BUILT_IN: &[(&str, &str)] = built_in![
     "api-server-frozen-while-growing",
+    "bad-image-taken-back",
     "change-of-mind",
     "cut-off-while-growing",
     "data-lost-with-its-pod",
@@ -37,10 +38,14 @@ static BUILT_IN: &[(&str, &str)] = built_in![
     "operator-killed-mid-change",
     "pods-come-and-go",
     "quorum-lost-for-good",
+    "resources-edited-while-scaling",
     "three-grow-to-five",
     "three-members-start-together",
     "three-shrink-to-one",
     "time-travel",
+    "upgrade-minor",
+    "upgrade-patch",
+    "volumes-grow",
     "walk-1-3-5-3-1",
 ];
 

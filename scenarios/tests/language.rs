@@ -3,8 +3,8 @@
 use chaos::fault::{Call, Fault, OperatorFault, Situation, Strike, Target, Trigger};
 use proptest::{collection::vec, option, prelude::*};
 use scenarios::scenario::{
-    Action, Cluster, EtcdVersion, Expectation, Instruction, Refused, Scenario, Span, Step, Traffic,
-    Volumes, parse,
+    Action, Change, Cluster, EtcdVersion, Expectation, Image, Instruction, Refused, Scenario, Span,
+    Step, Traffic, Volumes, parse,
     sentence::{sentences, wording},
 };
 
@@ -179,6 +179,8 @@ fn every_sentence_of_the_table_can_be_written() {
             ("<call>", "MemberAdd"),
             ("<condition>", "available"),
             ("<truth>", "false"),
+            ("<mebibytes>", "512"),
+            ("<gibibytes>", "2"),
         ];
         values.iter().fold(form.to_owned(), |text, (slot, value)| {
             text.replace(slot, value)
@@ -237,12 +239,27 @@ fn strike(pick: u32, span: Span, members: bool) -> Strike {
     }
 }
 
+fn change(pick: u32) -> Change {
+    let version = EtcdVersion {
+        major: 3,
+        minor: 6,
+        patch: 4,
+    };
+    match pick % 5 {
+        0 => Change::Version(version),
+        1 => Change::MemoryLimit(512),
+        2 => Change::VolumeSize(2),
+        3 => Change::Image(Image::Missing),
+        _ => Change::Image(Image::Right),
+    }
+}
+
 /// A story that makes sense: each wish becomes an instruction that fits where the story is.
 fn instructions(size: u32, kept: bool, wishes: &[(u8, u32, Span)]) -> Vec<Instruction> {
     let mut told = vec![Instruction::Do(Action::Create)];
     let mut now = Some(size);
     for (kind, wanted, span) in wishes {
-        let instruction = match (kind % 9, now) {
+        let instruction = match (kind % 10, now) {
             (0, Some(size)) if size != *wanted => {
                 now = Some(*wanted);
                 Instruction::Do(Action::Scale(*wanted))
@@ -274,6 +291,7 @@ fn instructions(size: u32, kept: bool, wishes: &[(u8, u32, Span)]) -> Vec<Instru
                 within: *span,
             }),
             (6, _) => Instruction::Expect(Expectation::NoViolation),
+            (9, Some(_)) => Instruction::Do(Action::Change(change(*wanted))),
             _ => Instruction::Do(Action::Wait(*span)),
         };
         told.push(instruction);

@@ -48,6 +48,12 @@ pub enum Finding {
         /// A voter that does not answer.
         silent: u64,
     },
+    /// Restarts a healthy voter for the spec's sake while a learner is on its way.
+    #[error("restarting member {0} for an edit while a learner is there")]
+    RestartBesideLearner(u32),
+    /// Restarts a healthy leader for the spec's sake although another voter could lead.
+    #[error("restarting member {0} for an edit, which leads")]
+    LeaderRestarted(u32),
     /// Restarts a pod other than the one that was seen.
     #[error("the pod of member {0} that is to be restarted is not the one that was seen")]
     UnseenPod(u32),
@@ -110,6 +116,7 @@ pub fn audit(desired: &Desired, observed: &Observed, plan: &Plan) -> Vec<Finding
             findings.extend(volume(plan, &ordinals));
             findings.extend(removal(observed, plan));
             findings.extend(restart(desired, observed, plan));
+            findings.extend(rollout(observed, members, plan));
             findings.extend(promotion(observed, plan));
             findings.extend(unproven(observed, plan));
             findings.extend(beside_forced(members, plan));
@@ -261,6 +268,32 @@ fn restart(desired: &Desired, observed: &Observed, plan: &Plan) -> Option<Findin
         ordinal: *ordinal,
         silent,
     })
+}
+
+/// An edit of the spec costs neither an election nor a learner that has come halfway.
+fn rollout(observed: &Observed, members: &[Member], plan: &Plan) -> Option<Finding> {
+    let Some(Action::RestartPod {
+        ordinal,
+        why: Restart::Outdated,
+        ..
+    }) = plan.action
+    else {
+        return None;
+    };
+    let report = observed.reports.get(&ordinal)?.as_ref().ok()?;
+    let sound = report.leader.is_some() && report.errors.is_empty();
+    if !sound || report.learner {
+        return None;
+    }
+    let learner = members.iter().any(|member| member.learner);
+    let voters = members.iter().filter(|member| !member.learner).count();
+    if learner {
+        Some(Finding::RestartBesideLearner(ordinal))
+    } else if voters > 1 && observed.leader() == Some(report.member_id) {
+        Some(Finding::LeaderRestarted(ordinal))
+    } else {
+        None
+    }
 }
 
 fn removal(observed: &Observed, plan: &Plan) -> Option<Finding> {

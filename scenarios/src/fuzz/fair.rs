@@ -63,7 +63,7 @@ impl State {
             }
             Action::Heal => self.wrong = false,
             Action::Delete => self.exists = false,
-            Action::Wait(_) | Action::Recover | Action::Edit(_) => {}
+            Action::Change(_) | Action::Wait(_) | Action::Recover | Action::Edit(_) => {}
         }
     }
 

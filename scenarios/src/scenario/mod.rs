@@ -10,6 +10,7 @@
 //! contain, in one table) with its [`slot`]s and [`faults`], [`matching`], [`parse`](mod@parse), [`story`] (what
 //! makes sense when), [`print`](mod@print), [`diagnostic`] and `mistake` (how a mistake is shown).
 
+pub mod change;
 pub mod condition;
 pub mod diagnostic;
 pub mod edit;
@@ -25,6 +26,7 @@ pub mod story;
 pub mod version;
 pub mod words;
 
+pub use change::{Change, Image};
 pub use chaos::Span;
 pub use condition::Condition;
 pub use diagnostic::{Diagnostic, Refused};
@@ -110,6 +112,8 @@ pub enum Action {
     Create,
     /// The user sets the number of members.
     Scale(u32),
+    /// The user changes something else in the spec.
+    Change(Change),
     /// The user deletes the cluster.
     Delete,
     /// Nobody does anything for a while.

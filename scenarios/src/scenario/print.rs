@@ -83,6 +83,7 @@ impl fmt::Display for Action {
         match self {
             Self::Create => f.write_str("create the cluster"),
             Self::Scale(size) => write!(f, "scale to {size}"),
+            Self::Change(change) => change.fmt(f),
             Self::Delete => f.write_str("delete the cluster"),
             Self::Wait(span) => write!(f, "wait {span}"),
             Self::Strike(strike) => strike.fmt(f),

@@ -9,7 +9,9 @@ use std::borrow::Cow;
 
 use chaos::fault::{Strike, Trigger};
 
-use super::{Action, Cluster, Edit, Expectation, Span, Traffic, Volumes, faults, slot::Value};
+use super::{
+    Action, Change, Cluster, Edit, Expectation, Image, Span, Traffic, Volumes, faults, slot::Value,
+};
 
 /// The part of the file that a line stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,6 +135,45 @@ static SENTENCES: &[Sentence] = &[
             [Number(size)] => Some(Statement::Do(Action::Scale(*size))),
             _ => None,
         }),
+    },
+    Sentence {
+        form: Cow::Borrowed("upgrade to <version>"),
+        places: &[Step],
+        meaning: "the user sets the version of etcd",
+        make: Make::Of(|values| match values {
+            [Value::Version(version)] => change(Change::Version(*version)),
+            _ => None,
+        }),
+    },
+    Sentence {
+        form: Cow::Borrowed("limit memory to <mebibytes> MiB"),
+        places: &[Step],
+        meaning: "the user limits the memory of each member",
+        make: Make::Of(|values| match values {
+            [Number(mebibytes)] => change(Change::MemoryLimit(*mebibytes)),
+            _ => None,
+        }),
+    },
+    Sentence {
+        form: Cow::Borrowed("grow volumes to <gibibytes> GiB"),
+        places: &[Step],
+        meaning: "the user sets the size of the members' volumes",
+        make: Make::Of(|values| match values {
+            [Number(gibibytes)] => change(Change::VolumeSize(*gibibytes)),
+            _ => None,
+        }),
+    },
+    Sentence {
+        form: Cow::Borrowed("use an image that nobody has"),
+        places: &[Step],
+        meaning: "the user sets an image that cannot be pulled",
+        make: Make::Of(|_| change(Change::Image(Image::Missing))),
+    },
+    Sentence {
+        form: Cow::Borrowed("use the right image again"),
+        places: &[Step],
+        meaning: "the user takes that back",
+        make: Make::Of(|_| change(Change::Image(Image::Right))),
     },
     Sentence {
         form: Cow::Borrowed("delete the cluster"),
@@ -323,6 +364,11 @@ fn cluster(values: &[Value], volumes: Volumes) -> Option<Statement> {
         volumes,
     };
     Some(Statement::Cluster(cluster))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the shape that the table wants")]
+fn change(change: Change) -> Option<Statement> {
+    Some(Statement::Do(Action::Change(change)))
 }
 
 fn timed(values: &[Value], make: fn(u32, Span) -> Expectation) -> Option<Statement> {

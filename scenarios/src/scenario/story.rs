@@ -53,14 +53,21 @@ impl<'a> Story<'a> {
             }
             (Action::Scale(size), Some(_)) => self.size = Some(size),
             (Action::Delete, Some(_)) => self.size = None,
-            (Action::Scale(_) | Action::Delete | Action::Recover | Action::Edit(_), None) => {
+            (
+                Action::Scale(_)
+                | Action::Change(_)
+                | Action::Delete
+                | Action::Recover
+                | Action::Edit(_),
+                None,
+            ) => {
                 return Err(self.no_cluster());
             }
             (Action::Strike(strike), None) if strike.fault.target().is_some() => {
                 return Err(self.no_cluster());
             }
             (Action::Strike(_) | Action::Wait(_) | Action::Heal, _)
-            | (Action::Recover | Action::Edit(_), Some(_)) => {}
+            | (Action::Change(_) | Action::Recover | Action::Edit(_), Some(_)) => {}
         }
         Ok(())
     }

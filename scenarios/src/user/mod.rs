@@ -187,6 +187,10 @@ impl World for User {
             Action::Scale(size) => {
                 resource::scale(kube, &self.namespace, &cluster.name, size).await
             }
+            Action::Change(change) => {
+                let image = self.image.as_deref();
+                resource::change(kube, &self.namespace, &cluster.name, change, image).await
+            }
             Action::Delete => {
                 // What comes after it is another cluster, which tells its own endpoint.
                 self.endpoint.tell(None);

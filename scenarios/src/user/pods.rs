@@ -23,6 +23,9 @@ pub(crate) async fn read(
     let api: Api<core::Pod> = Api::namespaced(kube, namespace);
     let found = api.list(&ListParams::default()).await;
     let found = found.map_err(|error| failed("list the pods", error))?;
+    let claims: Api<core::PersistentVolumeClaim> = Api::namespaced(api.into_client(), namespace);
+    let claims = claims.list(&ListParams::default()).await;
+    let claims = claims.map_err(|error| failed("list the volume claims", error))?;
     let mut pods: Vec<Addressed> = found
         .items
         .iter()
@@ -30,7 +33,7 @@ pub(crate) async fn read(
             let name = pod.metadata.name.as_deref().unwrap_or_default();
             ordinal(name, cluster).is_some()
         })
-        .map(read_one)
+        .map(|pod| read_one(pod, &claims.items))
         .collect();
     pods.sort_by_key(|(pod, _)| ordinal(&pod.name, cluster));
     Ok(pods)
@@ -40,7 +43,7 @@ fn ordinal(name: &str, cluster: &str) -> Option<u32> {
     name.strip_prefix(cluster)?.strip_prefix('-')?.parse().ok()
 }
 
-fn read_one(pod: &core::Pod) -> Addressed {
+fn read_one(pod: &core::Pod, claims: &[core::PersistentVolumeClaim]) -> Addressed {
     let status = pod.status.clone().unwrap_or_default();
     let containers = status.container_statuses.unwrap_or_default();
     let conditions = status.conditions.unwrap_or_default();
@@ -62,6 +65,8 @@ fn read_one(pod: &core::Pod) -> Addressed {
             .as_ref()
             .and_then(|spec| spec.node_name.clone())
             .unwrap_or_default(),
+        memory_limit: memory_limit(pod),
+        volume_size: volume_size(pod, claims),
         running,
         ready: conditions
             .iter()
@@ -73,6 +78,24 @@ fn read_one(pod: &core::Pod) -> Addressed {
     // The kubelet tells of a started container up to a second late; its member answers before.
     let ended = matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"));
     (view, status.pod_ip.filter(|_| !ended))
+}
+
+fn memory_limit(pod: &core::Pod) -> Option<String> {
+    let container = pod.spec.as_ref()?.containers.first()?;
+    let limits = container.resources.as_ref()?.limits.as_ref()?;
+    Some(limits.get("memory")?.0.clone())
+}
+
+/// The capacity of the first volume that the pod claims.
+fn volume_size(pod: &core::Pod, claims: &[core::PersistentVolumeClaim]) -> Option<String> {
+    let volumes = pod.spec.as_ref()?.volumes.as_ref()?;
+    let claimed = volumes
+        .iter()
+        .find_map(|it| it.persistent_volume_claim.as_ref())?;
+    let name = Some(&claimed.claim_name);
+    let claim = claims.iter().find(|it| it.metadata.name.as_ref() == name)?;
+    let capacity = claim.status.as_ref()?.capacity.as_ref()?;
+    Some(capacity.get("storage")?.0.clone())
 }
 
 #[cfg(test)]

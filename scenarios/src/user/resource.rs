@@ -14,7 +14,7 @@ use kube::{
 use serde_json::{Value, json};
 
 use crate::{
-    scenario::{Cluster, Volumes},
+    scenario::{Change, Cluster, Image, Volumes},
     world::WorldFailed,
 };
 
@@ -24,6 +24,9 @@ pub(crate) fn api(kube: Client, namespace: &str) -> Api<DynamicObject> {
     let resource = ApiResource::from_gvk_with_plural(&kind, "etcdclusters");
     Api::namespaced_with(kube, namespace, &resource)
 }
+
+/// etcd's own image, where a world has no other.
+const OFFICIAL_IMAGE: &str = "gcr.io/etcd-development/etcd";
 
 pub(super) async fn create(
     kube: Client,
@@ -56,6 +59,31 @@ pub(super) async fn create(
     created
         .map(drop)
         .map_err(|error| failed("create the EtcdCluster", error))
+}
+
+pub(super) async fn change(
+    kube: Client,
+    namespace: &str,
+    name: &str,
+    change: Change,
+    right_image: Option<&str>,
+) -> Result<(), WorldFailed> {
+    let spec = match change {
+        Change::Version(version) => json!({"version": version.to_string()}),
+        Change::MemoryLimit(mebibytes) => {
+            json!({"resources": {"limits": {"memory": format!("{mebibytes}Mi")}}})
+        }
+        Change::VolumeSize(gibibytes) => json!({"storage": {"size": format!("{gibibytes}Gi")}}),
+        Change::Image(Image::Missing) => json!({"image": "registry.invalid/nobody/has-this"}),
+        Change::Image(Image::Right) => json!({"image": right_image.unwrap_or(OFFICIAL_IMAGE)}),
+    };
+    let patch = Patch::Merge(json!({"spec": spec}));
+    let patched = api(kube, namespace)
+        .patch(name, &PatchParams::default(), &patch)
+        .await;
+    patched
+        .map(drop)
+        .map_err(|error| failed(&change.to_string(), error))
 }
 
 pub(super) async fn scale(
@@ -141,6 +169,8 @@ fn resource(object: &DynamicObject) -> Resource {
         generation: metadata.generation.unwrap_or_default(),
         wanted: number(&object.data["spec"]["size"]),
         version: text(&object.data["spec"]["version"]),
+        memory_limit: said(&object.data["spec"]["resources"]["limits"]["memory"]),
+        volume_size: said(&object.data["spec"]["storage"]["size"]),
         observed_generation: status["observedGeneration"].as_i64(),
         ready: number(&status["readyReplicas"]),
         phase: text(&status["phase"]),
@@ -148,6 +178,10 @@ fn resource(object: &DynamicObject) -> Resource {
         conditions: conditions(status),
         deleting: metadata.deletion_timestamp.is_some(),
     }
+}
+
+fn said(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
 }
 
 fn conditions(status: &Value) -> Vec<Condition> {
