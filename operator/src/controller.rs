@@ -7,8 +7,8 @@
 //! Deliberately does not know: what to do; that is the planner's.
 
 mod announce;
-mod backoff;
 mod pass;
+mod patience;
 mod watches;
 
 use std::{future::Future, sync::Arc, time::Duration};
@@ -34,8 +34,8 @@ use crate::{
     observe::{Connections, Stores},
 };
 
-use backoff::{Backoff, Growth};
 pub use pass::PassFailed;
+use patience::Patience;
 pub(crate) use watches::OURS;
 
 /// How the operator runs.
@@ -98,8 +98,8 @@ struct Context {
     events: Recorder,
     stores: Stores,
     connections: Connections,
-    backoff: Backoff,
     tenure: Tenure,
+    patience: Patience,
 }
 
 /// Time that passes have to come to their end when the operator is stopped. A pass that is cut
@@ -165,11 +165,11 @@ where
     options.metrics.follow(watches.cluster_store.clone());
     let context = Arc::new(Context {
         events: events(backend, options),
+        patience: Patience::new(watches.cluster_store.clone()),
         backend: backend.clone(),
         options: options.clone(),
         stores: watches.stores,
         connections: Connections::default(),
-        backoff: Backoff::default(),
         tenure,
     });
     let config = kube::runtime::controller::Config::default().concurrency(options.concurrency);
@@ -210,19 +210,14 @@ async fn reconcile(
     Ok(requeue)
 }
 
-/// An API server that is back is noticed within this bound.
-const AFTER_FAILURE: Growth = Growth {
-    shortest: Duration::from_millis(300),
-    share: 0.5,
-    longest: Duration::from_secs(3),
-};
-
 /// Kubernetes did not take a write: again soon, and later each time it fails in a row.
 fn on_error(cluster: Arc<EtcdCluster>, failed: &PassFailed, context: Arc<Context>) -> Requeue {
+    let class = failed.class();
+    let longest = context.options.look_every;
+    let delay = context.patience.pause(&cluster, class.clone(), longest);
+    let delay = delay.max(Duration::from_millis(500));
     let (namespace, name) = (cluster.namespace().unwrap_or_default(), cluster.name_any());
-    let (class, error) = (failed.class(), crate::observe::chain(failed));
-    let uid = cluster.uid().unwrap_or_default();
-    let delay = context.backoff.next(&uid, class.clone(), AFTER_FAILURE);
+    let error = crate::observe::chain(failed);
     if context.options.metrics.pass_failed(&cluster, &class) {
         warn!(
             namespace,

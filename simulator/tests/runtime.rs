@@ -140,7 +140,7 @@ fn member(name: &str, all: &[&str]) -> Container {
     Container {
         name: "etcd".to_owned(),
         image: IMAGE.to_owned(),
-        command: Vec::new(),
+        command: vec!["/usr/local/bin/etcd".to_owned()],
         args: vec!["--config-file=/etc/etcd/etcd.yaml".to_owned()],
         env: BTreeMap::new(),
         mounts: BTreeMap::from([

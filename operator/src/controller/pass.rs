@@ -17,7 +17,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 use tracing::debug;
 
-use super::{Context, announce, backoff::Growth};
+use super::{Context, announce};
 use crate::{
     api::{EtcdCluster, EtcdClusterStatus},
     build::FIELD_MANAGER,
@@ -151,7 +151,34 @@ impl Pass<'_> {
         if electing && matches!(done, Outcome::Nothing) {
             return Ok(Again::AfterElection);
         }
-        Ok(again(context, desired, &plan, &done, &observed))
+        Ok(self.again(&plan, &done, &observed))
+    }
+
+    fn again(&self, plan: &Plan, outcome: &Outcome, observed: &Observed) -> Again {
+        let (context, longest) = (self.context, self.context.options.look_every);
+        let patience = &context.patience;
+        let what = match (outcome, &plan.waiting) {
+            (Outcome::Done(_), _) => {
+                patience.over(self.cluster);
+                return Again::Now;
+            }
+            (Outcome::Nothing, None) => {
+                patience.over(self.cluster);
+                return Again::In(longest);
+            }
+            (Outcome::NotNow { action, why }, _) => format!("{action} {}", why.label()),
+            (Outcome::Nothing, Some(waiting)) => waiting.reason().to_owned(),
+        };
+        let pause = patience.pause(self.cluster, what, longest);
+        let too_young = matches!(
+            outcome,
+            Outcome::NotNow {
+                why: NotNow::Etcd(CallFailed::UnhealthyCluster),
+                ..
+            }
+        );
+        let settled = too_young.then(|| voters_settle_in(observed, context.backend.clock.now()));
+        Again::In(settled.unwrap_or_default().max(pause))
     }
 
     /// Whether silence may be that of an election. An outage is known as such [`ELECTION`] later.
@@ -202,53 +229,9 @@ impl Pass<'_> {
     }
 }
 
-/// A step of the normal course takes a second or two: to notice its end within a sixteenth of the
-/// time that it took costs little.
-const WHILE_WAITING: Growth = Growth {
-    shortest: Duration::from_millis(100),
-    share: 0.0625,
-    longest: Duration::from_secs(10),
-};
-
 /// etcd adds nobody before every voter has been connected this long (`isConnectedFullySince` in its
 /// `server.go`).
 const VOTERS_SETTLE: SignedDuration = SignedDuration::from_secs(5);
-
-fn again(
-    context: &Context,
-    desired: &Desired,
-    plan: &Plan,
-    outcome: &Outcome,
-    observed: &Observed,
-) -> Again {
-    let what = match (outcome, &plan.waiting) {
-        (Outcome::Done(_), _) => return Again::Now,
-        (Outcome::Nothing, None) => {
-            context.backoff.forget(&desired.identity.uid);
-            return Again::In(context.options.look_every);
-        }
-        (Outcome::NotNow { action, why }, _) => format!("{} {}", action.reason(), why.label()),
-        (Outcome::Nothing, Some(waiting)) => waiting.reason().to_owned(),
-    };
-    let generation = desired.generation.unwrap_or_default();
-    let growth = Growth {
-        longest: context.options.look_every.min(WHILE_WAITING.longest),
-        ..WHILE_WAITING
-    };
-    let uid = &desired.identity.uid;
-    let next = context
-        .backoff
-        .next(uid, format!("{generation} {what}"), growth);
-    let too_young = matches!(
-        outcome,
-        Outcome::NotNow {
-            why: NotNow::Etcd(CallFailed::UnhealthyCluster),
-            ..
-        }
-    );
-    let settled = too_young.then(|| voters_settle_in(observed, context.backend.clock.now()));
-    Again::In(settled.unwrap_or_default().max(next))
-}
 
 /// Time until the youngest voter has run long enough, as far as its pod tells.
 fn voters_settle_in(observed: &Observed, now: Timestamp) -> Duration {

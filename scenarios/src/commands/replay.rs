@@ -31,11 +31,28 @@ pub(super) fn replay(options: &Replay) -> Result<Verdict, CommandFailed> {
     if !wanted.json {
         println!("{}", recorded.line);
     }
-    let verdict = run::run(&wanted)?;
-    if let Some(hash) = &recorded.trace_hash {
-        eprintln!("the record has trace {hash}; another one now means another build, or a leak");
+    let reports = run::reports(&wanted)?;
+    let verdict = run::publish(&wanted, &reports)?;
+    let now = reports.first().and_then(|run| run.trace_hash.as_deref());
+    match difference(recorded.trace_hash.as_deref(), now) {
+        Some(difference) => {
+            eprintln!("{difference}");
+            Ok(verdict.worse(Verdict::Nondeterminism))
+        }
+        None => Ok(verdict),
     }
-    Ok(verdict)
+}
+
+/// What to say when a run is not the one that was recorded.
+fn difference(recorded: Option<&str>, now: Option<&str>) -> Option<String> {
+    let (recorded, now) = (recorded?, now?);
+    (recorded != now).then(|| {
+        format!(
+            "error: the record has trace {recorded}, and this run has {now}\n  either this is \
+             another build than the one that made the record, or something besides the seed \
+             decides: `scenarios check-determinism` tells"
+        )
+    })
 }
 
 fn recorded(what: &str) -> Result<Recorded, CommandFailed> {
@@ -125,6 +142,15 @@ mod tests {
         let found = in_report(&report).expect("a record");
         assert_eq!(found.line, "scenarios run walk --seed 2");
         assert_eq!(found.trace_hash.as_deref(), Some("00ff"));
+    }
+
+    #[test]
+    fn another_trace_than_the_recorded_one_is_told_when_both_are_known() {
+        let told = difference(Some("00ff"), Some("00fe")).expect("a difference");
+        assert!(told.contains("00ff") && told.contains("00fe"));
+        assert_eq!(difference(Some("00ff"), Some("00ff")), None);
+        assert_eq!(difference(None, Some("00ff")), None);
+        assert_eq!(difference(Some("00ff"), None), None, "a world in real time");
     }
 
     #[test]

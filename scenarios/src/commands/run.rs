@@ -28,14 +28,19 @@ use crate::{
 
 pub(super) fn run(options: &Run) -> Result<Verdict, CommandFailed> {
     let reports = reports(options)?;
+    publish(options, &reports)
+}
+
+/// Writes the outputs for machines, and gives the worst verdict.
+pub(super) fn publish(options: &Run, reports: &[Report]) -> Result<Verdict, CommandFailed> {
     if options.json {
-        let document = json::document(&reports).map_err(|error| {
+        let document = json::document(reports).map_err(|error| {
             CommandFailed::Cannot(format!("error: failed to write the report: {error}"))
         })?;
         println!("{document}");
     }
     if let Some(path) = &options.junit {
-        fs::write(path, junit::report(&reports)).map_err(|error| {
+        fs::write(path, junit::report(reports)).map_err(|error| {
             CommandFailed::Cannot(format!(
                 "error: failed to write --junit {}: {error}",
                 path.display()

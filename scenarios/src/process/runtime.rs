@@ -275,6 +275,8 @@ impl Pods {
             news.add(Observation::Exited {
                 container: id,
                 code,
+                // Memory limits are not enforced in this world.
+                out_of_memory: false,
                 at,
             });
         })?;

@@ -40,6 +40,8 @@ pub(super) struct DataDir {
     pub(super) allocated: i64,
     /// The log fails its checksum.
     pub(super) corrupt: bool,
+    /// The file of the database is no database.
+    pub(super) corrupt_database: bool,
 }
 
 /// Whose data this is.
@@ -78,6 +80,13 @@ impl Disk {
     pub fn corrupt(&self) {
         for dir in self.lock().dirs.values_mut() {
             dir.corrupt = true;
+        }
+    }
+
+    /// Damages every database on it: the next start panics.
+    pub fn corrupt_database(&self) {
+        for dir in self.lock().dirs.values_mut() {
+            dir.corrupt_database = true;
         }
     }
 

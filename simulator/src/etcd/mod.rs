@@ -7,6 +7,14 @@
 //! refused with "not modelled".
 //! Deliberately does not know: Kubernetes, pods, operators.
 //!
+//! It is compared with real etcd 3.5.21 and 3.6.16 by the scripts in `tests/etcd`. Differences that
+//! are kept:
+//! - the database is what the log says. A real one is a file of its own, so a survivor that was
+//!   killed and then forced to a new cluster may know more than its log, and a member that joins it
+//!   then has other revisions; and how much fits into a quota follows from its pages;
+//! - a host has one interface: who listens on it is also reached by `localhost`;
+//! - TLS, auth, v2, discovery and gateway are not modelled.
+//!
 //! Reading order: [`member`] decides, as a synchronous machine over [`consensus`] (raft), [`state`]
 //! (what is replicated) and [`membership`] (who takes part). [`server`] gives it time and a network;
 //! [`peers`], [`rpc`] and [`web`] are its ports; [`startup`] brings it up and [`process`] ends it.
@@ -15,6 +23,7 @@ mod bootstrap;
 mod command;
 mod config;
 mod consensus;
+mod crash;
 mod disk;
 mod failure;
 mod identity;

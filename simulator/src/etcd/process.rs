@@ -15,6 +15,10 @@ use std::{
 
 use tokio::sync::{Notify, watch};
 
+use super::{
+    crash::{self, Crash},
+    version::Version,
+};
 use crate::{
     clock::Clock,
     net::{BoxFuture, HostId, Net, Resolve, Stream, connect_by_name},
@@ -24,7 +28,7 @@ use crate::{
 /// Log lines kept.
 const LOG_LINES: usize = 200;
 /// Last lines told with an exit.
-const LAST_WORDS: usize = 10;
+const LAST_WORDS: usize = 40;
 
 /// How a process ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,6 +127,7 @@ pub(super) struct Process {
 pub(super) enum Level {
     Info,
     Warn,
+    Error,
     Fatal,
 }
 
@@ -191,6 +196,7 @@ impl Process {
         let level = match level {
             Level::Info => "info",
             Level::Warn => "warn",
+            Level::Error => "error",
             Level::Fatal => "fatal",
         };
         let mut line = format!(r#"{{"level":"{level}","ts":"{}","msg":"#, self.clock.now());
@@ -206,6 +212,15 @@ impl Process {
     /// Prints a line as it is.
     pub(super) fn print(&self, line: impl Into<String>) {
         self.console.print(line.into());
+    }
+
+    /// Prints what a panic prints, and ends the process.
+    pub(super) fn crash(&self, crash: &Crash, version: Version) {
+        self.trace(crash);
+        for line in crash.lines(version, self.clock.now()) {
+            self.print(line);
+        }
+        self.exit(crash::EXIT_CODE);
     }
 
     /// Ends the process. Only the first exit counts.

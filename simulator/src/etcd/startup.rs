@@ -5,7 +5,11 @@
 //! member knows its place, clients only after it has told the cluster its name.
 //! Deliberately does not know: what happens once it runs.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use etcd_client::proto::PbMember;
 use tokio::time::{Instant, sleep, timeout};
@@ -15,6 +19,7 @@ use super::{
     bootstrap::{force_new_cluster, found, initial_members, join, replay},
     command::Op,
     config::Config,
+    crash::Crash,
     disk::{DataDir, Dir},
     failure::Failure,
     identity::cluster_id,
@@ -39,17 +44,18 @@ const BOOTSTRAP_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a joining member asks each peer for the member list.
 const MEMBERS_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Why a start failed: exit code and last words.
+/// Why a start failed.
 #[derive(Debug)]
-struct Failed {
-    code: i32,
-    error: String,
+enum Failed {
+    /// The usual way: a fatal log line, and exit code 1.
+    Refused(String),
+    /// A panic.
+    Crashed(Crash),
 }
 
 impl From<String> for Failed {
-    /// The usual way: a fatal log line, and exit code 1.
     fn from(error: String) -> Self {
-        Self { code: 1, error }
+        Self::Refused(error)
     }
 }
 
@@ -93,11 +99,17 @@ pub(super) async fn run(process: Arc<Process>, launch: Launch) {
             process.terminated().await;
             server.shut_down().await;
         }
-        Err(Failed { code, error }) => {
+        Err(Failed::Crashed(crash)) => process.crash(&crash, version),
+        Err(Failed::Refused(error)) => {
             process.trace(format_args!("failed to start: {error}"));
-            process.log(Level::Warn, "failed to start etcd", &[("error", &error)]);
+            let (level, message) = if version.quirks().names_the_bootstrap {
+                (Level::Error, "bootstrap failed")
+            } else {
+                (Level::Warn, "failed to start etcd")
+            };
+            process.log(level, message, &[("error", &error)]);
             process.log(Level::Fatal, "discovery failed", &[("error", &error)]);
-            process.exit(code);
+            process.exit(1);
         }
     }
 }
@@ -142,6 +154,7 @@ async fn start(
         process.spawn(web::serve_metrics(Arc::clone(&server), listener));
     }
     publish(&server).await;
+    server.begins_to_serve();
     process.log(Level::Info, "ready to serve client requests", &[]);
     process.trace("serves clients");
     for listener in client_ports {
@@ -150,9 +163,12 @@ async fn start(
     Ok(server)
 }
 
+/// Opens the ports of these URLs. A simulated host has one interface, and whoever listens on it
+/// is also reached by `localhost`, so two URLs with one port are one listener.
 async fn listen(process: &Process, urls: &[Url]) -> Result<Vec<Box<dyn Listener>>, Failed> {
     let mut listeners = Vec::new();
-    for url in urls {
+    let mut ports = BTreeSet::new();
+    for url in urls.iter().filter(|url| ports.insert(url.port())) {
         let bound = process.bind(url.port()).await;
         let refused = |error| format!("listen tcp {}:{}: bind: {error}", url.host(), url.port());
         listeners.push(bound.map_err(refused)?);
@@ -168,6 +184,10 @@ async fn data_dir(
     dir: &Dir,
 ) -> Result<DataDir, Failed> {
     let mut data = dir.read();
+    if data.corrupt_database {
+        let path = format!("{}/member/snap/db", config.data_dir);
+        return Err(Failed::Crashed(Crash::Database { path }));
+    }
     if data.corrupt {
         return Err("walpb: crc mismatch".to_owned().into());
     }

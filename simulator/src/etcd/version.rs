@@ -64,6 +64,7 @@ impl Version {
             livez_and_readyz: fixed(11, 0),
             health_has_reason: self >= Self::new(3, 5, 0),
             version_probe_is_bounded: since_36,
+            names_the_bootstrap: since_36,
             status_has_storage_fields: since_36,
             snapshot_count: if since_36 { 10_000 } else { 100_000 },
         }
@@ -115,6 +116,9 @@ pub struct Quirks {
     /// A joining member gives up on a silent peer's version after the request timeout (7 s);
     /// before, it waits for as long as the connection lives.
     pub version_probe_is_bounded: bool,
+    /// The line before the last of a failed start is `bootstrap failed`, and not `failed to start
+    /// etcd`.
+    pub names_the_bootstrap: bool,
     /// Maintenance Status tells the storage version and the quota.
     pub status_has_storage_fields: bool,
     /// Default of `--snapshot-count`.

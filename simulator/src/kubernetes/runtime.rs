@@ -93,6 +93,8 @@ pub enum Observation {
         container: ContainerId,
         /// Exit code; 128 + signal when killed.
         code: i32,
+        /// Whether the kernel killed it because it wanted more memory than its limit.
+        out_of_memory: bool,
         /// When.
         at: Timestamp,
     },

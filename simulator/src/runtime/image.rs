@@ -97,24 +97,20 @@ impl EtcdImages {
     }
 }
 
-/// The official image starts `/usr/local/bin/etcd`; there is no other program in it.
+/// The official image has a default command and no entry point, so arguments alone take the
+/// command's place, as on a real cluster. There is no other program in it.
 fn argv(program: &Program) -> Result<Vec<String>, StartFailed> {
-    const ENTRY_POINT: &str = "/usr/local/bin/etcd";
-    if program.own_entry_point {
-        let args = program.argv.iter().cloned();
-        return Ok(std::iter::once(ENTRY_POINT.to_owned())
-            .chain(args)
-            .collect());
-    }
+    const COMMAND: &str = "/usr/local/bin/etcd";
     match program.argv.first().map(String::as_str) {
-        Some("etcd" | ENTRY_POINT) => Ok(program.argv.clone()),
-        other => Err(StartFailed {
+        None => Ok(vec![COMMAND.to_owned()]),
+        Some("etcd" | COMMAND) => Ok(program.argv.clone()),
+        Some(other) => Err(StartFailed {
             reason: "RunContainerError".to_owned(),
             message: format!(
                 "failed to create containerd task: failed to create shim task: OCI runtime create \
                  failed: runc create failed: unable to start container process: exec: {:?}: \
                  executable file not found in $PATH",
-                other.unwrap_or_default()
+                other
             ),
         }),
     }

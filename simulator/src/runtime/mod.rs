@@ -137,25 +137,36 @@ impl SimRuntime {
 
     /// Kills the process in a pod, as a signal from its node would.
     pub fn kill_in(&self, namespace: &str, pod: &str) {
-        let found = {
-            let inner = self.inner();
-            let uid = inner
-                .pods
-                .iter()
-                .find(|(_, it)| it.sandbox.namespace == namespace && it.sandbox.name == pod);
-            let uid = uid.map(|(uid, _)| uid.as_str());
-            let mut running = inner.containers.iter();
-            running
-                .find(|(_, it)| Some(it.pod_uid.as_str()) == uid && !it.ended)
-                .map(|(id, _)| *id)
-        };
-        if let Some(container) = found {
-            self.kill(container);
+        if let Some(container) = self.running_in(namespace, pod) {
+            self.kill(container, false);
         }
     }
 
+    /// Kills what runs in a pod as the kernel does when it wants more memory than its limit. Gives
+    /// whether anything ran.
+    pub fn run_out_of_memory(&self, namespace: &str, pod: &str) -> bool {
+        let Some(container) = self.running_in(namespace, pod) else {
+            return false;
+        };
+        self.kill(container, true);
+        true
+    }
+
+    /// The container that runs in a pod.
+    fn running_in(&self, namespace: &str, pod: &str) -> Option<ContainerId> {
+        let inner = self.inner();
+        let (uid, _) = inner
+            .pods
+            .iter()
+            .find(|(_, it)| it.sandbox.namespace == namespace && it.sandbox.name == pod)?;
+        let mut running = inner.containers.iter().filter(|(_, it)| !it.ended);
+        running
+            .find(|(_, it)| it.pod_uid == *uid)
+            .map(|(container, _)| *container)
+    }
+
     /// Kills the process of a container as the kernel would.
-    fn kill(&self, container: ContainerId) {
+    fn kill(&self, container: ContainerId, out_of_memory: bool) {
         let host = {
             let inner = self.inner();
             let Some(running) = inner.containers.get(&container).filter(|it| !it.ended) else {
@@ -166,10 +177,10 @@ impl SimRuntime {
         if let Some(host) = host {
             self.net.kill(host, Death::Process);
         }
-        self.ended(container, KILLED);
+        self.ended(container, KILLED, out_of_memory);
     }
 
-    fn ended(&self, container: ContainerId, code: i32) {
+    fn ended(&self, container: ContainerId, code: i32, out_of_memory: bool) {
         let at = self.clock.now();
         let mut inner = self.inner();
         let Some(running) = inner.containers.get_mut(&container) else {
@@ -179,6 +190,7 @@ impl SimRuntime {
             inner.observations.push(Observation::Exited {
                 container,
                 code,
+                out_of_memory,
                 at,
             });
             self.wake.notify_one();
@@ -203,7 +215,7 @@ impl SimRuntime {
             if !already {
                 // The kernel closes what the process left open.
                 runtime.net.kill(host, Death::Process);
-                runtime.ended(container, code);
+                runtime.ended(container, code, false);
             }
         });
     }
@@ -246,7 +258,6 @@ impl SimRuntime {
                 .chain(&container.args)
                 .cloned()
                 .collect(),
-            own_entry_point: container.command.is_empty(),
             env: container.env.clone(),
             files: volumes::files(container),
             disks: inner.volumes.mount(pod_uid, container),
@@ -314,7 +325,7 @@ impl ContainerRuntime for SimRuntime {
 
     fn signal(&mut self, container: ContainerId, signal: Signal) {
         match signal {
-            Signal::Kill => self.kill(container),
+            Signal::Kill => self.kill(container, false),
             Signal::Terminate => {
                 if let Some(running) = self.inner().containers.get(&container) {
                     running.process.terminate();

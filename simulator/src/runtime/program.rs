@@ -15,10 +15,8 @@ use crate::{
 pub struct Program {
     /// Image reference.
     pub image: String,
-    /// The whole command line, or only its arguments when the image has its own entry point.
+    /// Command and arguments of the container; what the image runs by itself when there are none.
     pub argv: Vec<String>,
-    /// Whether the image's own entry point comes before `argv`.
-    pub own_entry_point: bool,
     /// Environment.
     pub env: BTreeMap<String, String>,
     /// Files of mounted ConfigMaps and Secrets, by absolute path.

@@ -132,6 +132,8 @@ impl World {
         let mut plane = lock(&self.inner.plane);
         let mut runtime = lock(&*self.inner.runtime);
         plane.set_power(&mut api, &mut *runtime, self.clock().now(), node, power);
+        // What became due by this may be due long before anything that the driver waits for.
+        self.inner.wake.notify_one();
     }
 }
 

@@ -113,6 +113,8 @@ struct Inner {
     api_host: HostId,
     plane: Arc<Mutex<ControlPlane>>,
     runtime: control_plane::Shared,
+    /// Wakes the driver.
+    wake: Arc<Notify>,
     driver: AbortHandle,
     /// Whether the control plane stands still.
     frozen: watch::Sender<bool>,
@@ -163,7 +165,10 @@ impl World {
             Arc::clone(&api),
             Arc::clone(&plane),
             Arc::clone(&runtime),
-            control_plane::Calls { wake, standstill },
+            control_plane::Calls {
+                wake: Arc::clone(&wake),
+                standstill,
+            },
             ground.clock,
             ground.trace.clone(),
         ));
@@ -174,6 +179,7 @@ impl World {
             api_host,
             plane,
             runtime,
+            wake,
             driver,
             frozen,
             driven,

@@ -67,8 +67,9 @@ impl Member {
         if result.is_ok() {
             self.carry_out(&raw, change);
         }
-        if self.stopped {
-            // etcd answers "server stopped": whoever asked is told when the process ends.
+        if self.stopped && self.coin(request) {
+            // A member that removes itself stops and answers at the same time, and whoever asked
+            // is told the members or "server stopped": both were seen, of leaders and followers.
             return;
         }
         if let Some(asked) = self.waiting.remove(&request) {

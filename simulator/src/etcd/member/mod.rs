@@ -418,6 +418,11 @@ impl Member {
         }
     }
 
+    /// Heads or tails, for what depends on which of two threads of etcd is faster.
+    pub(super) fn coin(&self, what: u64) -> bool {
+        mix(self.next_request ^ what) & 1 == 0
+    }
+
     fn take_request_id(&mut self) -> u64 {
         let request = self.next_request;
         self.next_request = self.next_request.wrapping_add(1);

@@ -175,7 +175,6 @@ impl Watching {
                     watch_id: id,
                     canceled: true,
                     compact_revision: compacted,
-                    cancel_reason: "etcdserver: mvcc: required revision has been compacted".into(),
                     ..PbWatchResponse::default()
                 })
                 .await;

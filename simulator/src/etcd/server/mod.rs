@@ -7,7 +7,10 @@
 mod requests;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -18,6 +21,7 @@ use tokio::{
 };
 
 use super::{
+    crash::Crash,
     member::{Effects, End, Member},
     peers::Peers,
     process::{Level, Process},
@@ -40,6 +44,8 @@ pub(super) struct Server {
     leader: watch::Sender<u64>,
     revision: watch::Sender<i64>,
     draining: watch::Sender<bool>,
+    /// Whether clients are served.
+    serves: AtomicBool,
 }
 
 /// When the member must be woken, in the world's time.
@@ -68,6 +74,7 @@ impl Server {
             leader: watch::Sender::new(0),
             revision: watch::Sender::new(0),
             draining: watch::Sender::new(false),
+            serves: AtomicBool::new(false),
         })
     }
 
@@ -76,6 +83,11 @@ impl Server {
         self.peers.follow(self);
         self.process.spawn(Arc::clone(self).keep_time());
         self.process.spawn(Arc::clone(self).hurry_first_election());
+    }
+
+    /// Notes that clients are served from now on.
+    pub(super) fn begins_to_serve(&self) {
+        self.serves.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn process(&self) -> &Arc<Process> {
@@ -246,16 +258,21 @@ impl Server {
                 let advice = "data-dir used by this member must be removed";
                 self.process.log(Level::Warn, advice, &[]);
                 self.process.trace(error);
+                if !self.serves.load(Ordering::Relaxed) && self.look(|member| member.coin(0)) {
+                    // Go takes either of two things that have happened: the server has stopped,
+                    // or a listener that waits for it to be ready has given up.
+                    let error = "server is stopping";
+                    let fields = [("error", error)];
+                    self.process.log(Level::Fatal, "listener failed", &fields);
+                    return self.finish(1);
+                }
                 self.finish(0);
             }
             End::LogLost { commit, last } => {
-                let message = format!(
-                    "tocommit({commit}) is out of range [lastIndex({last})]. Was the raft log \
-                     corrupted, truncated, or lost?"
-                );
-                self.process.print(format!("panic: {message}"));
-                self.process.trace(message);
-                self.process.exit(2);
+                let (commit, last) = (*commit, *last);
+                let version = self.look(Member::version);
+                self.process
+                    .crash(&Crash::LogLost { commit, last }, version);
             }
         }
     }

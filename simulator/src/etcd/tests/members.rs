@@ -189,27 +189,29 @@ fn a_learner_serves_status_and_serializable_reads_only() {
     }
 }
 
+/// Whether the answer or the end of the process comes first is chance, on real etcd too.
 #[test]
-fn a_leader_removed_through_itself_answers_server_stopped_and_the_removal_happened() {
+fn a_member_removed_through_itself_answers_or_not_and_the_removal_happened() {
     for version in BOTH {
-        run(version, async |mut world| {
-            world.cluster(&["m0", "m1", "m2"]).await;
-            sleep(Duration::from_secs(6)).await;
-            let leader = world.leader().await;
-            let id = world.id(&leader, &leader).await;
-            let mut client = world.client(&leader).await;
-            let refused = refusal(client.member_remove(id).await);
-            assert_eq!(
-                refused,
-                (Code::Unavailable, "etcdserver: server stopped".into())
-            );
-            let exit = world.exit(&leader).await;
-            assert_eq!(exit.code, 0);
-            world.places.get_mut(&leader).expect("a place").running = None;
-            let heir = world.leader().await;
-            let list = world.linearizable_list(&heir).await.expect("a list");
-            assert!(list.members.iter().all(|member| member.id != id));
-        });
+        for leads in [true, false] {
+            run(version, async |mut world| {
+                world.cluster(&["m0", "m1", "m2"]).await;
+                sleep(Duration::from_secs(6)).await;
+                let leader = world.leader().await;
+                let follower = world.follower().await;
+                let name = if leads { leader } else { follower };
+                let id = world.id(&name, &name).await;
+                let mut client = world.client(&name).await;
+                let answer = refusal(client.member_remove(id).await);
+                let stopped = (Code::Unavailable, "etcdserver: server stopped".to_owned());
+                assert!(answer.0 == Code::Ok || answer == stopped, "{answer:?}");
+                assert_eq!(world.exit(&name).await.code, 0);
+                world.places.get_mut(&name).expect("a place").running = None;
+                let heir = world.leader().await;
+                let list = world.linearizable_list(&heir).await.expect("a list");
+                assert!(list.members.iter().all(|member| member.id != id));
+            });
+        }
     }
 }
 

@@ -6,13 +6,14 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use http::Method;
+use http::{HeaderValue, Method, header::CONTENT_TYPE};
 use jiff::Timestamp;
 
 use super::{
     ApiError, ApiServer, Resource,
     about::page_not_found,
-    answer::{Answer, Form, Reply, Request},
+    answer::{Answer, Form, Reply, Request, encode},
+    protobuf,
     query::{Query, percent_decode},
     render::Renderer,
     table::Printer,
@@ -108,6 +109,11 @@ pub(super) fn agent(request: &Request) -> &str {
 impl ApiServer {
     /// Answers a request.
     pub fn handle(&mut self, now: Timestamp, request: &Request) -> Answer {
+        let in_json = match in_json(request) {
+            Ok(in_json) => in_json,
+            Err(refusal) => return Answer::Reply(refusal.into()),
+        };
+        let request = in_json.as_ref().unwrap_or(request);
         let call = Call {
             now,
             request,
@@ -124,6 +130,10 @@ impl ApiServer {
         }
         if let Some(reply) = self.about_itself(call, path)? {
             self.count(call.agent(), format!("get {}", first_segments(path)));
+            return Ok(Answer::Reply(reply));
+        }
+        if let Some(reply) = self.answer_review(call, path)? {
+            self.count(call.agent(), format!("create {}", first_segments(path)));
             return Ok(Answer::Reply(reply));
         }
         let target = self.target(path)?;
@@ -221,6 +231,29 @@ impl ApiServer {
             None => Printer::built_in(r),
         };
         Ok(Renderer { form, printer })
+    }
+}
+
+/// The same request with its body in JSON, if it comes in protobuf. A kind that has no such form
+/// stays as it is, and is refused like any other media type that its resource does not take.
+fn in_json(request: &Request) -> Result<Option<Request>, ApiError> {
+    let content_type = request.headers().get(CONTENT_TYPE);
+    let is_protobuf = content_type
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.split(';').next() == Some(protobuf::MEDIA_TYPE));
+    if !is_protobuf || request.method() == Method::PATCH || request.body().is_empty() {
+        return Ok(None);
+    }
+    match protobuf::to_json(request.body()) {
+        Ok(object) => {
+            let mut converted = request.clone();
+            let json = HeaderValue::from_static("application/json");
+            converted.headers_mut().insert(CONTENT_TYPE, json);
+            *converted.body_mut() = encode(&object);
+            Ok(Some(converted))
+        }
+        Err(protobuf::Unreadable::UnknownKind { .. }) => Ok(None),
+        Err(wrong) => Err(ApiError::bad_request(wrong.to_string())),
     }
 }
 

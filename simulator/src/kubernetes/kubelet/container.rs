@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{
     backoff::Backoff,
     probe::{Probe, Purpose, Settings, Target, Unusable},
-    status::{ContainerView, Ended, Shown},
+    status::{Cause, ContainerView, Ended, Shown},
 };
 use crate::kubernetes::{controllers::object::Meta, runtime::ContainerId};
 
@@ -140,14 +140,15 @@ impl ContainerWorker {
         self.pull_failed = None;
     }
 
-    pub(super) fn ended(&mut self, code: i32, lost: bool, at: Timestamp) {
+    pub(super) fn ended(&mut self, code: i32, cause: Cause, message: String, at: Timestamp) {
         let State::Running { id, since } = self.state else {
             return;
         };
         self.state = State::Exited(Ended {
             id,
             code,
-            lost,
+            cause,
+            message,
             started: since,
             finished: at,
         });

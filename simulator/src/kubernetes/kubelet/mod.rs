@@ -18,6 +18,7 @@ mod pod;
 pub mod probe;
 mod running;
 pub mod status;
+mod termination;
 pub mod volumes;
 
 use std::{
@@ -32,6 +33,7 @@ use self::{
     container::ContainerWorker,
     hands::{Hands, Node},
     pod::{PodWorker, Stage},
+    status::Cause,
 };
 use super::{
     api::{ApiServer, Changed, resource::PODS},
@@ -323,9 +325,15 @@ impl Kubelets {
                 Observation::Exited {
                     container,
                     code,
+                    out_of_memory,
                     at,
                 } => {
-                    worker.exited(*container, *code, *at, hands);
+                    let cause = if *out_of_memory {
+                        Cause::OutOfMemory
+                    } else {
+                        Cause::Exited
+                    };
+                    worker.exited(*container, *code, cause, *at, hands);
                 }
                 Observation::Probed {
                     container,

@@ -15,7 +15,7 @@ use super::{
     environment::Place,
     hands::Hands,
     probe::{Purpose, Unusable},
-    status::{self, PodView},
+    status::{self, Cause, PodView},
     volumes,
 };
 use crate::kubernetes::{
@@ -406,7 +406,7 @@ impl PodWorker {
     pub(super) fn lose_everything(&mut self, hands: &mut Hands) {
         let now = hands.now();
         for container in &mut self.containers {
-            container.ended(255, true, now);
+            container.ended(255, Cause::Lost, String::new(), now);
             container.start_at = None;
         }
         self.look(now);

@@ -13,7 +13,8 @@ use super::{
     hands::Hands,
     pod::{PodWorker, RETRY, Stage, kills},
     probe::Purpose,
-    volumes,
+    status::Cause,
+    termination, volumes,
 };
 use crate::kubernetes::{
     controllers::object::Meta,
@@ -257,18 +258,27 @@ impl PodWorker {
     }
 
     /// A container's process has ended.
-    pub(super) fn exited(&mut self, id: ContainerId, code: i32, at: Timestamp, hands: &mut Hands) {
+    pub(super) fn exited(
+        &mut self,
+        id: ContainerId,
+        code: i32,
+        cause: Cause,
+        at: Timestamp,
+        hands: &mut Hands,
+    ) {
         let Some(index) = self.container(id) else {
             return;
         };
         let key = (self.pod.namespace(), self.pod.name());
+        let spec = &self.pod.items("/spec/containers")[index];
+        let message = termination::message(spec, code, || hands.runtime.logs(id));
         let container = &mut self.containers[index];
         hands.cluster.note(format_args!(
             "exit {code} of {}/{} {}",
             key.0, key.1, container.name
         ));
         let asked = container.stopping;
-        container.ended(code, false, at);
+        container.ended(code, cause, message, at);
         if asked {
             container.look(hands.now());
             self.sync_at = Some(hands.now());

@@ -13,6 +13,17 @@ use crate::kubernetes::{
     runtime::ContainerId,
 };
 
+/// Why a container runs no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Its process ended or was killed.
+    Exited,
+    /// The kernel killed it at its memory limit.
+    OutOfMemory,
+    /// It is gone, and nobody saw it end.
+    Lost,
+}
+
 /// A container that has run to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {
@@ -20,8 +31,10 @@ pub struct Ended {
     pub id: ContainerId,
     /// Exit code; 128 + signal when killed.
     pub code: i32,
-    /// Why it is no longer there when the exit itself was not seen.
-    pub lost: bool,
+    /// Why it ended.
+    pub cause: Cause,
+    /// Its last words, if its pod wants them kept.
+    pub message: String,
     /// When it began.
     pub started: Timestamp,
     /// When it ended.
@@ -253,21 +266,20 @@ fn mount_status(mount: &Value) -> Value {
 }
 
 fn terminated(ended: &Ended) -> Value {
-    if ended.lost {
-        return json!({"terminated": {
-            "exitCode": 255, "reason": "Unknown", "containerID": container_id(ended.id),
-            "startedAt": stamp(ended.started), "finishedAt": stamp(ended.finished),
-        }});
-    }
-    let reason = if ended.code == 0 {
-        "Completed"
-    } else {
-        "Error"
+    let reason = match ended.cause {
+        Cause::Lost => "Unknown",
+        Cause::OutOfMemory => "OOMKilled",
+        Cause::Exited if ended.code == 0 => "Completed",
+        Cause::Exited => "Error",
     };
-    json!({"terminated": {
+    let mut terminated = json!({
         "exitCode": ended.code, "reason": reason, "containerID": container_id(ended.id),
         "startedAt": stamp(ended.started), "finishedAt": stamp(ended.finished),
-    }})
+    });
+    if !ended.message.is_empty() {
+        terminated["message"] = ended.message.clone().into();
+    }
+    json!({"terminated": terminated})
 }
 
 fn container_id(id: ContainerId) -> String {
@@ -326,7 +338,8 @@ mod tests {
         Ended {
             id: ContainerId(1),
             code,
-            lost: false,
+            cause: Cause::Exited,
+            message: String::new(),
             started: at(1),
             finished: at(2),
         }

@@ -25,7 +25,7 @@ pub(super) fn default_secret(secret: &mut Value) {
     }
 }
 
-fn base64(bytes: &[u8]) -> String {
+pub(in crate::kubernetes::api) fn base64(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
         let group = chunk

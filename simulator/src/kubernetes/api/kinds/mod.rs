@@ -25,6 +25,7 @@ use super::{
     names,
 };
 
+pub(super) use data::base64;
 pub(super) use definition::{CLEANUP, accepted};
 pub(super) use service::addresses;
 

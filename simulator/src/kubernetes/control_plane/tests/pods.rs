@@ -137,6 +137,29 @@ fn a_container_in_back_off_says_so_and_shows_its_last_end() {
 }
 
 #[test]
+fn the_last_words_of_a_failed_container_are_kept_when_its_pod_asks_for_them() {
+    let mut world = World::new();
+    let mut talkative = pod("solo");
+    talkative["spec"]["containers"][0]["terminationMessagePolicy"] = "FallbackToLogsOnError".into();
+    world.create(&PODS, talkative);
+    world.until("it is ready", |world| world.ready("solo"));
+    world.runtime.exit("solo", 1);
+    world.until("it runs again", |world| {
+        restarts(world) == 1 && world.ready("solo")
+    });
+    let found = world.get(&PODS, "solo");
+    let last = found
+        .pointer("/status/containerStatuses/0/lastState/terminated")
+        .unwrap();
+    let words = last["message"].as_str().unwrap();
+    assert!(
+        words.starts_with("log of ") && words.ends_with('\n'),
+        "{words:?}"
+    );
+    assert_eq!(last["exitCode"], 1);
+}
+
+#[test]
 fn a_pod_that_is_never_restarted_ends_by_its_exit_code() {
     for (code, phase) in [(0, "Succeeded"), (3, "Failed")] {
         let mut world = World::new();

@@ -171,6 +171,51 @@ fn a_deleted_pod_comes_back_under_its_name_on_its_volume_with_another_address() 
     assert_eq!(world.names(&PERSISTENT_VOLUME_CLAIMS).len(), 3);
 }
 
+/// A replaced member gets an empty volume: claim and pod are deleted, in this order.
+#[test]
+fn a_claim_and_a_pod_deleted_together_come_back_as_a_new_claim_and_a_new_pod() {
+    let mut world = three();
+    let claim = world.get(&PERSISTENT_VOLUME_CLAIMS, "data-demo-1");
+    let pod = world.get(&PODS, "demo-1");
+    let volume = claim.text("/spec/volumeName").to_owned();
+    world.delete(&PERSISTENT_VOLUME_CLAIMS, "data-demo-1");
+    world.run_seconds(1);
+    let held = world.get(&PERSISTENT_VOLUME_CLAIMS, "data-demo-1");
+    assert!(held.is_terminating(), "a claim in use stays");
+    world.delete(&PODS, "demo-1");
+    world.until("three ready pods again", |world| {
+        world
+            .find(&PODS, "demo-1")
+            .is_some_and(|found| found.uid() != pod.uid())
+            && world.ready("demo-1")
+    });
+    let fresh = world.get(&PERSISTENT_VOLUME_CLAIMS, "data-demo-1");
+    assert_ne!(fresh.uid(), claim.uid());
+    assert!(world.runtime.deleted_volumes.contains(&volume));
+}
+
+#[test]
+fn no_pod_is_made_while_its_claim_is_going_away() {
+    let mut world = three();
+    world.edit(&PERSISTENT_VOLUME_CLAIMS, "data-demo-1", |claim| {
+        claim["metadata"]["finalizers"] = json!(["example.com/hold"]);
+    });
+    world.delete(&PERSISTENT_VOLUME_CLAIMS, "data-demo-1");
+    world.delete(&PODS, "demo-1");
+    let why = "pvc data-demo-1 is being deleted";
+    world.until("it says why", |world| {
+        world.has_event("demo", "FailedCreate", why)
+    });
+    world.run_seconds(5);
+    assert!(world.find(&PODS, "demo-1").is_none());
+    world.edit(&PERSISTENT_VOLUME_CLAIMS, "data-demo-1", |claim| {
+        claim["metadata"]["finalizers"] = json!([]);
+    });
+    world.until("it is back", |world| {
+        world.find(&PODS, "demo-1").is_some() && world.ready("demo-1")
+    });
+}
+
 #[test]
 fn an_on_delete_set_changes_a_pod_only_when_it_is_deleted() {
     let mut world = three();

@@ -161,6 +161,7 @@ impl ContainerRuntime for Scripted {
                 self.seen.push(Observation::Exited {
                     container,
                     code,
+                    out_of_memory: false,
                     at,
                 });
             }

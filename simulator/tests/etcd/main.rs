@@ -1,0 +1,108 @@
+//! Two arms for etcd: the same scripts against the simulation and against real etcd.
+//!
+//! A case is a file in `cases/`: one request or act a line. What real etcd answered is kept in
+//! `recorded/VERSION/`, so that the simulation is compared with it everywhere. Where real etcd is
+//! present (`ETCD_BIN`, `ETCD_BIN_3_6`), the recordings are compared with it too:
+//!
+//! ```console
+//! $ ETCD_BIN=etcd-3.5 ETCD_BIN_3_6=etcd-3.6 cargo test -p simulator --test etcd
+//! $ RECORD=1 ETCD_BIN=etcd-3.5 ETCD_BIN_3_6=etcd-3.6 cargo test -p simulator --test etcd real
+//! ```
+//!
+//! The second line refreshes the recordings. Commit them only if you understand the difference.
+//! `CASE=name` runs the cases whose name contains it.
+
+mod answer;
+mod arm;
+mod grpc;
+mod play;
+mod random;
+mod real;
+mod recording;
+mod simulated;
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, PoisonError},
+    thread,
+};
+
+use recording::{Case, cases, difference, recorded, recorded_versions};
+
+/// Cases that run at the same time on real etcd. They mostly wait.
+const AT_ONCE: usize = 6;
+
+#[test]
+fn the_simulation_answers_as_real_etcd_did() {
+    let mut failures = Vec::new();
+    let mut compared = 0;
+    for version in recorded_versions() {
+        for case in cases() {
+            let Some(expected) = recorded(&version, &case) else {
+                println!("{} {version}: simulated arm only", case.name);
+                simulated::play(&version, &case.script);
+                continue;
+            };
+            let answers = simulated::play(&version, &case.script);
+            compared += 1;
+            if let Some(text) = difference(&case, &expected, &answers, "simulated") {
+                failures.push(format!("{} {version}\n{text}", case.name));
+            }
+        }
+    }
+    println!("{compared} cases compared with recordings");
+    for (case, reason) in recording::kept_differences() {
+        println!("kept difference in {case}: {reason}");
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn real_etcd_answers_as_it_was_recorded() {
+    let mut failures = Vec::new();
+    for binary in real::binaries() {
+        let version = binary.version.clone();
+        let results = on_threads(cases(), |case| (real::play(&binary, &case.script), case));
+        for (answers, case) in results {
+            if std::env::var_os("RECORD").is_some() {
+                recording::record(&version, &case, &answers);
+                continue;
+            }
+            match recorded(&version, &case) {
+                None => failures.push(format!("{} {version} was never recorded", case.name)),
+                Some(expected) => failures.extend(
+                    difference(&case, &expected, &answers, "real")
+                        .map(|text| format!("{} {version}\n{text}", case.name)),
+                ),
+            }
+        }
+    }
+    if real::binaries().is_empty() {
+        println!("simulated arm only: neither ETCD_BIN nor ETCD_BIN_3_6 names an etcd");
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// Runs something for every case, several at a time.
+fn on_threads<T: Send>(cases: Vec<Case>, work: impl Fn(Case) -> T + Sync) -> Vec<T> {
+    let waiting = Mutex::new(VecDeque::from(cases));
+    let done = Mutex::new(Vec::new());
+    let lock = |what: &Mutex<VecDeque<Case>>| {
+        what.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front()
+    };
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some(case) = lock(&waiting) {
+                    let result = work(case);
+                    done.lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .push(result);
+                }
+            });
+        }
+    });
+    done.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
