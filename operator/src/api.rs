@@ -259,10 +259,6 @@ pub enum Phase {
     Stopped,
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde hands out a reference"
-)]
 fn is_zero(count: &u32) -> bool {
     *count == 0
 }

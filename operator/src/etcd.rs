@@ -7,7 +7,7 @@
 
 use std::{future::Future, time::Duration};
 
-use etcd_client::{Client, GetOptions, MemberAddOptions};
+use etcd_client::{AlarmAction, AlarmOptions, AlarmType, Client, GetOptions, MemberAddOptions};
 use tonic::Code;
 
 /// For calls that a member answers from its own memory.
@@ -45,10 +45,15 @@ impl MemberReport {
     /// alarms of all, each as `memberID:<decimal> alarm:<KIND>`.
     #[must_use]
     pub fn has_corrupt_alarm(&self) -> bool {
-        let own = format!("memberID:{} ", self.member_id);
-        self.errors
-            .iter()
-            .any(|error| error.starts_with(&own) && error.contains("alarm:CORRUPT"))
+        self.corrupt_members().any(|id| id == self.member_id)
+    }
+
+    /// Every member that found its data to differ from the others', also one that has left since.
+    pub fn corrupt_members(&self) -> impl Iterator<Item = u64> + '_ {
+        self.errors.iter().filter_map(|error| {
+            let (id, kind) = error.strip_prefix("memberID:")?.split_once(' ')?;
+            id.parse().ok().filter(|_| kind.contains("alarm:CORRUPT"))
+        })
     }
 
     /// Whether a member has run out of the space that it may use. Writes are refused until the
@@ -292,6 +297,18 @@ impl MemberClient {
         within(QUORUM_DEADLINE, client.member_remove(id))
             .await
             .map(drop)
+    }
+
+    /// Takes a member's CORRUPT alarm back.
+    ///
+    /// # Errors
+    /// See [`CallFailed`].
+    pub async fn disarm_corrupt(&self, id: u64) -> Result<(), CallFailed> {
+        let mut client = self.client.clone();
+        let mut options = AlarmOptions::new();
+        options.with_member(id);
+        let call = client.alarm(AlarmAction::Deactivate, AlarmType::Corrupt, Some(options));
+        within(QUORUM_DEADLINE, call).await.map(drop)
     }
 
     /// Hands leadership to another member; must be asked of the leader.

@@ -259,6 +259,7 @@ impl Executor<'_> {
             Action::Promote { id, .. } => member.promote(*id).await?,
             Action::MoveLeader { id, .. } => member.move_leader(*id).await?,
             Action::RemoveMember { id, .. } => member.remove(*id).await?,
+            Action::DisarmAlarm { id } => member.disarm_corrupt(*id).await?,
             Action::DeleteClaim { .. }
             | Action::RestartPod { .. }
             | Action::GrowVolume { .. }

@@ -28,6 +28,7 @@ macro_rules! built_in {
 /// Files built into the program, in order of names.
 static BUILT_IN: &[(&str, &str)] = built_in![
     "api-server-frozen-while-growing",
+    "api-server-restarts",
     "bad-image-taken-back",
     "change-of-mind",
     "cut-off-while-growing",

@@ -4,6 +4,7 @@ mod one_cluster;
 
 use std::time::Duration;
 
+use etcd_client::{AlarmAction, AlarmOptions, AlarmType};
 use k8s_openapi::api::{
     apps::v1::StatefulSet, core::v1::ConfigMap, policy::v1::PodDisruptionBudget,
 };
@@ -80,6 +81,32 @@ fn a_leader_that_lost_its_volume_is_replaced_too() {
             .await;
         stage.until_settled(3).await;
         assert_eq!(stage.get(0, "kept").await.as_deref(), Some("yes"));
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_member_that_finds_its_data_corrupt_is_replaced_and_writes_go_on() {
+    simulate(18, async |simulation| {
+        let stage = Stage::set(&simulation).await;
+        three(&stage).await;
+        let before = stage.ids().await;
+        let id = u64::from_str_radix(&before[2].1, 16).unwrap();
+        let mut client = stage.etcd(0).await.unwrap();
+        let mut options = AlarmOptions::new();
+        options.with_member(id);
+        client
+            .alarm(AlarmAction::Activate, AlarmType::Corrupt, Some(options))
+            .await
+            .unwrap();
+        stage
+            .until("a new member", async || {
+                stage.ids().await.get(2).is_some_and(|it| *it != before[2])
+            })
+            .await;
+        stage.until_settled(3).await;
+        stage.put(1, "taken", "yes").await;
+        assert_eq!(stage.get(2, "taken").await.as_deref(), Some("yes"));
     })
     .unwrap();
 }

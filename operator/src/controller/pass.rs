@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use kube::{
     Api, Resource, ResourceExt,
     api::{Patch, PatchParams},
@@ -20,7 +21,8 @@ use super::{Context, announce};
 use crate::{
     api::{EtcdCluster, EtcdClusterStatus},
     build::FIELD_MANAGER,
-    execute::{Executor, Outcome, WriteFailed},
+    etcd::CallFailed,
+    execute::{Executor, NotNow, Outcome, WriteFailed},
     observe::{CachesClosed, Observed, observe},
     plan::{Plan, plan},
     report,
@@ -149,10 +151,10 @@ impl Pass<'_> {
         if electing && matches!(done, Outcome::Nothing) {
             return Ok(Again::AfterElection);
         }
-        Ok(self.again(&plan, &done))
+        Ok(self.again(&plan, &done, &observed))
     }
 
-    fn again(&self, plan: &Plan, outcome: &Outcome) -> Again {
+    fn again(&self, plan: &Plan, outcome: &Outcome, observed: &Observed) -> Again {
         let (context, longest) = (self.context, self.context.options.look_every);
         let patience = &context.patience;
         let what = match (outcome, &plan.waiting) {
@@ -167,7 +169,16 @@ impl Pass<'_> {
             (Outcome::NotNow { action, why }, _) => format!("{action} {}", why.label()),
             (Outcome::Nothing, Some(waiting)) => waiting.reason().to_owned(),
         };
-        Again::In(patience.pause(self.cluster, what, longest))
+        let pause = patience.pause(self.cluster, what, longest);
+        let too_young = matches!(
+            outcome,
+            Outcome::NotNow {
+                why: NotNow::Etcd(CallFailed::UnhealthyCluster),
+                ..
+            }
+        );
+        let settled = too_young.then(|| voters_settle_in(observed, context.backend.clock.now()));
+        Again::In(settled.unwrap_or_default().max(pause))
     }
 
     /// Whether silence may be that of an election. An outage is known as such [`ELECTION`] later.
@@ -216,6 +227,21 @@ impl Pass<'_> {
         self.written = status;
         Ok(())
     }
+}
+
+/// etcd adds nobody before every voter has been connected this long (`isConnectedFullySince` in its
+/// `server.go`).
+const VOTERS_SETTLE: SignedDuration = SignedDuration::from_secs(5);
+
+/// Time until the youngest voter has run long enough, as far as its pod tells.
+fn voters_settle_in(observed: &Observed, now: Timestamp) -> Duration {
+    let voters = observed.answering_voters().into_iter();
+    let youngest = voters.filter_map(|(pod, _)| pod.started).max();
+    // A node's clock may be ahead.
+    let left =
+        youngest.map(|started| VOTERS_SETTLE.min(VOTERS_SETTLE - now.duration_since(started)));
+    left.and_then(|left| Duration::try_from(left).ok())
+        .unwrap_or_default()
 }
 
 async fn refuse(

@@ -26,6 +26,7 @@ use kube::{
     },
 };
 use serde::de::DeserializeOwned;
+use tracing::debug;
 
 use super::Options;
 use crate::{api::EtcdCluster, observe::Stores};
@@ -54,8 +55,8 @@ pub(super) fn start(client: &Client, options: &Options) -> Watches {
     .default_backoff()
     .modify(|cluster| cluster.managed_fields_mut().clear())
     .reflect(writer)
-    .applied_objects()
-    .boxed();
+    .applied_objects();
+    let clusters = undisturbed(clusters).boxed();
     let mut owned = Vec::new();
     let stores = Stores {
         pods: watch::<Pod>(client, options, &mut owned),
@@ -113,15 +114,27 @@ fn touched<K>(
     stream: impl Stream<Item = Result<K, watcher::Error>> + Send + 'static,
 ) -> BoxStream<'static, Result<Touched, watcher::Error>>
 where
-    K: Resource<DynamicType = ()> + 'static,
+    K: Resource<DynamicType = ()> + Send + 'static,
 {
-    stream
+    undisturbed(stream)
         .map_ok(|object| PartialObjectMeta {
             types: None,
             metadata: object.meta().clone(),
             _phantom: std::marker::PhantomData,
         })
         .boxed()
+}
+
+/// Keeps a watch's errors to itself. Each watch waits before it tries again; the controller would
+/// make all of them wait for every single error on top, which adds up to minutes of blindness when
+/// the API server restarts and all watches break at once.
+fn undisturbed<K: Send + 'static>(
+    stream: impl Stream<Item = Result<K, watcher::Error>> + Send + 'static,
+) -> impl Stream<Item = Result<K, watcher::Error>> + Send + 'static {
+    stream.filter_map(|event| {
+        let event = event.inspect_err(|error| debug!(%error, "a watch broke; it is tried again"));
+        std::future::ready(event.ok().map(Ok))
+    })
 }
 
 /// The cluster that an object belongs to, by its label: claims and pods are owned by others.

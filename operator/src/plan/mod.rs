@@ -109,6 +109,12 @@ pub enum Action {
         /// Its UID: another StatefulSet of the same name must survive.
         uid: String,
     },
+    /// `AlarmDeactivate` for corrupt data that has left with its member; until then etcd takes no
+    /// writes.
+    DisarmAlarm {
+        /// ID that the member had.
+        id: u64,
+    },
     /// Delete the volume of a member that is no more.
     DeleteClaim {
         /// Ordinal that the member had.
@@ -155,6 +161,7 @@ impl Action {
             Self::GrowVolume { .. } => "VolumeGrown",
             Self::RecreateStatefulSet { .. } => "StatefulSetRecreated",
             Self::DeleteClaim { .. } => "VolumeDeleted",
+            Self::DisarmAlarm { .. } => "AlarmDisarmed",
         }
     }
 
@@ -162,7 +169,7 @@ impl Action {
     #[must_use]
     pub fn ordinal(&self) -> Option<u32> {
         match self {
-            Self::RecreateStatefulSet { .. } => None,
+            Self::RecreateStatefulSet { .. } | Self::DisarmAlarm { .. } => None,
             Self::MoveLeader { from, .. } => Some(*from),
             Self::AddLearner { ordinal }
             | Self::Promote { ordinal, .. }
@@ -238,6 +245,12 @@ impl fmt::Display for Action {
                 "recreate the StatefulSet around its pods, for new members to get volumes of the new size"
             ),
             Self::DeleteClaim { ordinal, .. } => write!(f, "delete the volume of member {ordinal}"),
+            Self::DisarmAlarm { id } => {
+                write!(
+                    f,
+                    "disarm the CORRUPT alarm of {id:x}, which is no member any more"
+                )
+            }
         }
     }
 }
@@ -355,11 +368,12 @@ fn next_step(desired: &Desired, cluster: &Cluster<'_>, now: Timestamp) -> Step {
         Step::Settled => {}
         under_way => return under_way,
     }
-    let steps: [&dyn Fn() -> Step; 8] = [
+    let steps: [&dyn Fn() -> Step; 9] = [
         &|| replace::refresh_pods(cluster, now),
         &|| rollout::mend(desired, cluster, now),
         &|| grow::settle_learners(desired, cluster, now),
         &|| replace::replace(cluster, now),
+        &|| replace::disarm(cluster),
         &|| shrink::clean_up(cluster),
         &|| grow::grow(desired, cluster),
         &|| shrink::shrink(desired, cluster),

@@ -9,7 +9,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Action, Cluster, Damage, Removal, Restart, Step, Waiting, damage, shrink};
-use crate::last_words::LastWords;
+use crate::{etcd::MemberReport, last_words::LastWords};
 
 /// A pod this young may still be given the file that it lacks.
 const SETTLING: SignedDuration = SignedDuration::from_secs(5);
@@ -66,6 +66,16 @@ fn others_are_well(cluster: &Cluster<'_>, ordinal: u32) -> bool {
         .all(|(other, member)| {
             cluster.gate.is_healthy(member.id) && template(other) == template(ordinal)
         })
+}
+
+/// The alarm of a member that found its data corrupt outlives it, and keeps every other member from
+/// taking writes.
+pub(super) fn disarm(cluster: &Cluster<'_>) -> Step {
+    let reports = cluster.observed.reports.values().flatten();
+    let gone = reports
+        .flat_map(MemberReport::corrupt_members)
+        .find(|id| cluster.members.values().all(|member| member.id != *id));
+    gone.map_or(Step::Settled, |id| Step::Act(Action::DisarmAlarm { id }))
 }
 
 /// Restarts a pod that a learner cannot use: it holds the volume of the member before, or it was

@@ -142,6 +142,23 @@ fn a_corrupt_leader_hands_over_before_it_is_removed() {
 }
 
 #[test]
+fn the_alarm_of_a_corrupt_member_that_has_left_is_disarmed() {
+    let (desired, mut observed) = read(
+        "want 3 on 3.5.21 bootstrapped
+         demo-0 leader
+         demo-1 voter
+         demo-2 voter",
+    );
+    if let Some(Ok(report)) = observed.reports.get_mut(&1) {
+        report.errors = vec!["memberID:3054 alarm:CORRUPT ".into()];
+    }
+    assert_eq!(
+        print(&plan(&desired, &observed, NOW)),
+        "3 pods, 3 configs, disarm the CORRUPT alarm of bee, which is no member any more"
+    );
+}
+
+#[test]
 fn a_volume_that_is_being_deleted_under_a_healthy_member_costs_it_its_place_only_when_all_are_well()
 {
     third(

@@ -31,18 +31,26 @@ const AGAIN: Duration = Duration::from_millis(100);
 /// Silence that means that the peer is gone.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// Keeps the stream from a peer up until told to stop.
+/// Keeps the stream from a peer up for as long as there is someone to tell its URLs. A stream that
+/// is up stays up when they change; only the next attempt goes elsewhere.
 pub(super) async fn keep_stream(
     server: Arc<Server>,
     peer: u64,
-    urls: Vec<Url>,
-    mut stop: watch::Receiver<()>,
+    mut urls: watch::Receiver<Vec<Url>>,
 ) {
     let mut complained = None;
+    let known = urls.clone();
     let dialling = async {
-        for url in urls.iter().cycle() {
+        for attempt in 0.. {
             let again_at = Instant::now() + AGAIN;
-            let ended = stream_once(&server, peer, url).await;
+            let url = {
+                let urls = known.borrow();
+                urls.get(attempt % urls.len().max(1)).cloned()
+            };
+            let ended = match &url {
+                Some(url) => stream_once(&server, peer, url).await,
+                None => Ended::NotTaken,
+            };
             server.act(|member, now| member.link_down(peer, now));
             complain(server.process(), peer, &ended, &mut complained);
             if ended == Ended::Gone {
@@ -54,8 +62,7 @@ pub(super) async fn keep_stream(
     };
     tokio::select! {
         biased;
-        // Only the drop of the sender is waited for; nothing is ever sent.
-        _ = stop.changed() => {}
+        () = async { while urls.changed().await.is_ok() {} } => {}
         () = dialling => {}
     }
 }

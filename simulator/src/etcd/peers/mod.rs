@@ -46,8 +46,8 @@ struct Peer {
     /// Proposals made before the peer has opened its stream. etcd posts them on a connection of
     /// its own (its "pipeline"); here they wait for the stream, which is dialled all the while.
     early: Vec<Letter>,
-    /// Dropping it ends the dialling.
-    _dialling: watch::Sender<()>,
+    /// Where it is dialled. Dropping it ends the dialling.
+    dialled: watch::Sender<Vec<Url>>,
 }
 
 /// A message on its way out.
@@ -98,21 +98,26 @@ impl Peers {
             wanted
         });
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        table.retain(|id, peer| wanted.get(id) == Some(&peer.urls));
+        table.retain(|id, _| wanted.contains_key(id));
         for (id, urls) in wanted {
-            table.entry(id).or_insert_with(|| {
-                let (dialling, stop) = watch::channel(());
-                let targets = urls.iter().filter_map(|url| Url::parse(url).ok()).collect();
-                server
-                    .process()
-                    .spawn(dial::keep_stream(Arc::clone(server), id, targets, stop));
-                Peer {
-                    urls,
-                    outbox: None,
-                    early: Vec::new(),
-                    _dialling: dialling,
+            let targets = urls.iter().filter_map(|url| Url::parse(url).ok()).collect();
+            if let Some(peer) = table.get_mut(&id) {
+                if peer.urls != urls {
+                    peer.urls = urls;
+                    peer.dialled.send_replace(targets);
                 }
-            });
+                continue;
+            }
+            let (dialled, urls_to_dial) = watch::channel(targets);
+            let dialling = dial::keep_stream(Arc::clone(server), id, urls_to_dial);
+            server.process().spawn(dialling);
+            let peer = Peer {
+                urls,
+                outbox: None,
+                early: Vec::new(),
+                dialled,
+            };
+            table.insert(id, peer);
         }
     }
 
