@@ -30,7 +30,6 @@ pub fn healthy_cluster(voters: u32, size: u32) -> (Desired, Observed) {
         members.push(Member {
             id,
             name: desired.identity.member(ordinal),
-            client_urls: vec![desired.identity.client_url(ordinal)],
             peer_urls: vec![desired.identity.peer_url(ordinal)],
             client_urls: vec![desired.identity.client_url(ordinal)],
             learner: false,
