@@ -27,6 +27,9 @@ pub const CONFIG_MOUNT: &str = "/etc/etcd";
 /// Annotation of an EtcdCluster: the user's word to start anew from one survivor.
 pub const RECOVERY_ANNOTATION: &str = "etcd.etcd.io/recover-quorum";
 
+/// Label with the UID of the cluster that an object belongs to.
+pub const CLUSTER_UID: &str = "etcd.etcd.io/cluster-uid";
+
 /// Who a cluster is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
@@ -79,7 +82,7 @@ impl Identity {
             ("app.kubernetes.io/name", "etcd"),
             ("app.kubernetes.io/instance", self.name.as_str()),
             ("app.kubernetes.io/managed-by", "etcd-operator"),
-            ("etcd.etcd.io/cluster-uid", self.uid.as_str()),
+            (CLUSTER_UID, self.uid.as_str()),
         ]
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value.to_owned()))

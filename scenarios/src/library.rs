@@ -39,6 +39,7 @@ static BUILT_IN: &[(&str, &str)] = built_in![
     "operator-killed-mid-change",
     "pods-come-and-go",
     "quorum-lost-for-good",
+    "recreated-at-once",
     "resources-edited-while-scaling",
     "three-grow-to-five",
     "three-members-start-together",

@@ -31,7 +31,7 @@ use crate::{
     backend::{CONNECT_TIMEOUT, Dial},
     build::pod::{CONTAINER, TEMPLATE_HASH},
     etcd::{MemberClient, MemberReport},
-    identity::{CLIENT_PORT, Identity},
+    identity::{CLIENT_PORT, CLUSTER_UID, Identity},
 };
 
 /// Caches of everything the operator owns, each fed by one watch.
@@ -134,7 +134,9 @@ impl Stores {
         all.map(drop).map_err(|_| CachesClosed)
     }
 
-    /// Everything in the caches that belongs to the cluster.
+    /// Everything in the caches that belongs to the cluster. What a deleted cluster of the same name
+    /// has left stays in sight as an object, to be put right or waited for, but says nothing about
+    /// this cluster: its pods' members and its configuration are another's.
     #[must_use]
     pub fn objects(&self, identity: &Identity, cluster: &EtcdCluster) -> Objects {
         let namespace = identity.namespace.as_str();
@@ -151,12 +153,11 @@ impl Stores {
                 .collect(),
         };
         let pods = (0..=crate::api::MAX_SIZE)
-            .filter_map(|o| {
-                Some((
-                    o,
-                    pod_view(&get(&self.pods, &identity.member(o), namespace)?),
-                ))
+            .filter_map(|o| Some((o, get(&self.pods, &identity.member(o), namespace)?)))
+            .filter(|(_, pod): &(u32, Pod)| {
+                pod.labels().get(CLUSTER_UID).map(String::as_str) == Some(identity.uid.as_str())
             })
+            .map(|(o, pod)| (o, pod_view(&pod)))
             .collect();
         let observed = Observed {
             pods,
@@ -172,6 +173,7 @@ impl Stores {
             config: live
                 .config_map
                 .as_ref()
+                .filter(|config| owned(*config, identity))
                 .map(|config| config.data.clone().unwrap_or_default()),
             status: cluster.status.clone().unwrap_or_default(),
             ..Observed::default()
@@ -336,6 +338,13 @@ pub(crate) fn requested(claim: &PersistentVolumeClaim) -> Option<&Quantity> {
     resources.requests.as_ref()?.get("storage")
 }
 
+fn owned(object: &impl Resource, identity: &Identity) -> bool {
+    object
+        .owner_references()
+        .iter()
+        .any(|owner| owner.uid == identity.uid)
+}
+
 fn set_view(set: &StatefulSet, identity: &Identity) -> StatefulSetView {
     let spec = set.spec.as_ref();
     let replicas = spec.and_then(|spec| spec.replicas).unwrap_or(1);
@@ -353,10 +362,7 @@ fn set_view(set: &StatefulSet, identity: &Identity) -> StatefulSetView {
             .and_then(|metadata| metadata.annotations.as_ref()?.get(TEMPLATE_HASH).cloned()),
         up_to_date: seen >= set.metadata.generation,
         volume_size: claims.and_then(|claims| requested(claims.first()?).cloned()),
-        owned: set
-            .owner_references()
-            .iter()
-            .any(|owner| owner.uid == identity.uid),
+        owned: owned(set, identity),
     }
 }
 
