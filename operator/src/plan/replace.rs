@@ -78,8 +78,9 @@ pub(super) fn disarm(cluster: &Cluster<'_>) -> Step {
     gone.map_or(Step::Settled, |id| Step::Act(Action::DisarmAlarm { id }))
 }
 
-/// Restarts a pod that a learner cannot use: it holds the volume of the member before, or it was
-/// made before the learner had a configuration file.
+/// Restarts a pod that a learner cannot use: it holds the volume of the member before; its volume
+/// went before the pod ran, and the StatefulSet controller does not look for volumes of pods that
+/// exist; or it was made before the learner had a configuration file.
 pub(super) fn refresh_pods(cluster: &Cluster<'_>, now: Timestamp) -> Step {
     let unusable = cluster.learners().find_map(|(ordinal, member)| {
         let pod = cluster.observed.pods.get(&ordinal)?;
@@ -91,9 +92,10 @@ pub(super) fn refresh_pods(cluster: &Cluster<'_>, now: Timestamp) -> Step {
         let old_enough = pod
             .created
             .is_some_and(|created| now.duration_since(created) > SETTLING);
-        let lacks_file =
-            !pod.running && old_enough && damage::words(pod) == Some(LastWords::NoConfiguration);
-        (holds_old_volume || lacks_file).then(|| Action::RestartPod {
+        let waits = !pod.running && old_enough;
+        let lacks_volume = waits && claim.is_none();
+        let lacks_file = waits && damage::words(pod) == Some(LastWords::NoConfiguration);
+        (holds_old_volume || lacks_volume || lacks_file).then(|| Action::RestartPod {
             ordinal,
             uid: pod.uid.clone(),
             why: Restart::EarlierMember,

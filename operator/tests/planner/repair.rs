@@ -232,6 +232,21 @@ fn a_pod_that_still_holds_the_volume_of_the_member_before_is_restarted() {
 }
 
 #[test]
+fn a_pod_whose_volume_went_before_it_ran_is_restarted() {
+    let (desired, mut observed) = read(
+        "want 3 on 3.5.21 bootstrapped
+         demo-0 leader
+         demo-1 learner old pending away
+         demo-2 voter",
+    );
+    observed.claims.remove(&1);
+    assert_eq!(
+        print(&plan(&desired, &observed, NOW)),
+        "3 pods, 3 configs, restart the pod of member 1: it was made for an earlier member"
+    );
+}
+
+#[test]
 fn a_pod_made_before_its_learner_had_a_file_is_restarted() {
     check(
         "want 3 on 3.5.21 bootstrapped
