@@ -2,10 +2,10 @@
 //!
 //! A case is a file in `cases/`: one request or act a line. What real etcd answered is kept in
 //! `recorded/VERSION/`, so that the simulation is compared with it everywhere. Where real etcd is
-//! present (`ETCD_BIN`, `ETCD_BIN_3_6`), the recordings are compared with it too:
+//! present and asked for, the recordings are compared with it too:
 //!
 //! ```console
-//! $ ETCD_BIN=etcd-3.5 ETCD_BIN_3_6=etcd-3.6 cargo test -p simulator --test etcd
+//! $ REAL=1 ETCD_BIN=etcd-3.5 ETCD_BIN_3_6=etcd-3.6 cargo test -p simulator --test etcd
 //! $ RECORD=1 ETCD_BIN=etcd-3.5 ETCD_BIN_3_6=etcd-3.6 cargo test -p simulator --test etcd real
 //! ```
 //!
@@ -78,7 +78,7 @@ fn real_etcd_answers_as_it_was_recorded() {
         }
     }
     if real::binaries().is_empty() {
-        println!("simulated arm only: neither ETCD_BIN nor ETCD_BIN_3_6 names an etcd");
+        println!("simulated arm only: REAL=1 with ETCD_BIN and ETCD_BIN_3_6 asks real etcd");
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
