@@ -73,18 +73,30 @@ fn a_version_goes_up_and_never_below_what_has_run() {
 
 #[test]
 fn etcd_3_6_follows_only_a_3_5_that_is_ready_for_it() {
-    let mut api = having_run("3.5.25", "1Gi");
+    let mut api = having_run("3.5.19", "1Gi");
     refused(
         set(&mut api, &["version"], &json!("3.6.16")),
-        "3.5.26 or later",
+        "3.5.20 or later",
     );
-    assert_eq!(set(&mut api, &["version"], &json!("3.5.26")), Ok(()));
+    assert_eq!(set(&mut api, &["version"], &json!("3.5.20")), Ok(()));
     refused(
         set(&mut api, &["version"], &json!("3.6.16")),
-        "3.5.26 or later",
+        "3.5.20 or later",
     );
-    record(&mut api, "3.5.26", "1Gi");
+    record(&mut api, "3.5.20", "1Gi");
     assert_eq!(set(&mut api, &["version"], &json!("3.6.16")), Ok(()));
+}
+
+#[test]
+fn a_recovered_cluster_goes_to_3_6_from_a_later_3_5() {
+    let mut api = having_run("3.5.25", "1Gi");
+    let mut stored = api.get(DEMO);
+    stored["status"]["recoveries"] = json!(1);
+    api.must("PUT", &format!("{DEMO}/status"), &stored);
+    refused(
+        set(&mut api, &["version"], &json!("3.6.16")),
+        "3.5.26 when quorum was ever recovered",
+    );
 }
 
 #[test]
