@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use futures::future::join_all;
+use futures::{StreamExt, stream::FuturesUnordered};
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
     core::v1::{ConfigMap, ContainerState, ContainerStatus, PersistentVolumeClaim, Pod, Service},
@@ -23,7 +23,7 @@ use kube::{
     runtime::reflector::{ObjectRef, Store},
 };
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{ClaimView, Exit, LiveObjects, Membership, Observed, PodView, StatefulSetView};
 use crate::{
@@ -188,12 +188,7 @@ pub async fn observe(
     dial: &dyn Dial,
     connections: &Connections,
 ) -> Observed {
-    let asked = observed
-        .pods
-        .iter()
-        .filter(|(_, pod)| pod.ip.is_some())
-        .map(async |(ordinal, pod)| (*ordinal, report(dial, connections, pod).await));
-    observed.reports = join_all(asked).await.into_iter().collect();
+    observed.reports = reports(&observed, dial, connections).await;
     observed.membership = membership(&observed, dial, connections).await;
     observed
 }
@@ -201,6 +196,58 @@ pub async fn observe(
 /// Time for a member to answer, a connection made anew included: how long a look takes decides how
 /// soon an outage is known.
 const REPORT_WITHIN: Duration = Duration::from_secs(2);
+
+/// A member that gave no healthy answer at the last look is waited for ten times as long as the
+/// slowest of those that did, and at least this long: else a learner whose port opens late would
+/// make every look, and so every step, as slow as its deadline.
+const STRAGGLER_WITHIN: Duration = Duration::from_millis(250);
+
+async fn reports(
+    observed: &Observed,
+    dial: &dyn Dial,
+    connections: &Connections,
+) -> BTreeMap<u32, Result<MemberReport, String>> {
+    let began = Instant::now();
+    let with_address = observed.pods.iter().filter(|(_, pod)| pod.ip.is_some());
+    let mut silent: BTreeMap<u32, &PodView> = with_address.map(|(o, pod)| (*o, pod)).collect();
+    let mut asked: FuturesUnordered<_> = silent
+        .iter()
+        .map(|(ordinal, pod)| {
+            let (ordinal, pod) = (*ordinal, *pod);
+            async move { (ordinal, report(dial, connections, pod).await) }
+        })
+        .collect();
+    let mut reports = BTreeMap::new();
+    let mut deadline = began + REPORT_WITHIN;
+    while let Ok(Some((ordinal, answer))) = timeout_at(deadline, asked.next()).await {
+        silent.remove(&ordinal);
+        reports.insert(ordinal, answer);
+        let all_awaited = !silent
+            .keys()
+            .any(|ordinal| answered_before(observed, *ordinal));
+        if all_awaited && reports.values().any(Result::is_ok) {
+            let patience = (began.elapsed() * 10).max(STRAGGLER_WITHIN);
+            deadline = deadline.min(began + patience);
+        }
+    }
+    for (ordinal, pod) in silent {
+        connections.forget(pod);
+        reports.insert(ordinal, Err("no answer in time".to_owned()));
+    }
+    reports
+}
+
+/// Whether the member of a running pod was healthy when it was last looked at.
+fn answered_before(observed: &Observed, ordinal: u32) -> bool {
+    let Some(pod) = observed.pods.get(&ordinal) else {
+        return false;
+    };
+    let suffix = format!("-{ordinal}");
+    let mut members = observed.status.members.iter();
+    pod.running
+        && !pod.terminating
+        && members.any(|member| member.healthy && member.name.ends_with(&suffix))
+}
 
 async fn report(
     dial: &dyn Dial,
@@ -212,7 +259,7 @@ async fn report(
         client.report().await.map_err(|failed| chain(&failed))
     };
     let answer = timeout(REPORT_WITHIN, asked).await;
-    let answer = answer.unwrap_or_else(|_| Err(format!("no answer within {REPORT_WITHIN:?}")));
+    let answer = answer.unwrap_or_else(|_| Err("no answer in time".to_owned()));
     if answer.is_err() {
         connections.forget(pod);
     }
