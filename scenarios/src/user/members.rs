@@ -19,9 +19,6 @@ use super::{Access, pods::Addressed};
 
 /// Time that a member has to answer one question.
 const DEADLINE: Duration = Duration::from_secs(1);
-/// The same while its pod is not ready: else looks at a member that starts take as long as its
-/// start, and the times of a step come out too long.
-const DEADLINE_UNREADY: Duration = Duration::from_millis(300);
 
 const CLIENT_PORT: u16 = 2379;
 
@@ -42,12 +39,7 @@ impl Members {
                 let Some(address) = address else {
                     return (pod, None);
                 };
-                let within = if pod.ready {
-                    DEADLINE
-                } else {
-                    DEADLINE_UNREADY
-                };
-                match ask_one(access, &address, known, within).await {
+                match ask_one(access, &address, known).await {
                     Some((client, member)) => (
                         Pod {
                             member: Some(member),
@@ -83,16 +75,15 @@ async fn ask_one(
     access: &dyn Access,
     address: &str,
     known: Option<Client>,
-    within: Duration,
 ) -> Option<(Client, Member)> {
     let mut client = match known {
         Some(client) => client,
-        None => timeout(within, access.dial(address, CLIENT_PORT))
+        None => timeout(DEADLINE, access.dial(address, CLIENT_PORT))
             .await
             .ok()?
             .ok()?,
     };
-    let status = timeout(within, client.status()).await.ok()?.ok()?;
+    let status = timeout(DEADLINE, client.status()).await.ok()?.ok()?;
     let header = status.header()?;
     let mut member = Member {
         cluster: header.cluster_id(),
