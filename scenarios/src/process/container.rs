@@ -175,6 +175,16 @@ impl Process {
         }
     }
 
+    /// Stops the process where it is. A signal takes effect in its own time, so this returns when
+    /// every thread has stopped, or the process has ended.
+    pub(super) fn freeze(&self) {
+        let Some(pid) = self.state().pid else { return };
+        if kill(pid, Signal::SIGSTOP).is_ok() {
+            let states = WaitPidFlag::WSTOPPED | WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+            let _ = waitid(Id::Pid(pid), states);
+        }
+    }
+
     pub(super) fn is_running(&self) -> bool {
         self.state().pid.is_some()
     }

@@ -13,6 +13,7 @@ use std::{
 use nix::sys::signal::Signal;
 
 use super::{
+    container::Process,
     network,
     runtime::{Pod, Pods, lock},
 };
@@ -55,7 +56,9 @@ impl Faults {
     /// # Errors
     /// When there is no such pod.
     pub fn pause(&self, namespace: &str, name: &str) -> Result<(), NoSuchPod> {
-        self.signal(namespace, name, Signal::SIGSTOP)
+        self.with(namespace, name, |pod| {
+            pod.running().for_each(Process::freeze);
+        })
     }
 
     /// Ends a freeze.
