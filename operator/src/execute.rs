@@ -421,8 +421,11 @@ impl Executor<'_> {
         };
         match self.objects::<K>().delete(&name, &params).await {
             Ok(_) => Ok(Ok(())),
-            Err(kube::Error::Api(status)) if status.code == 404 => Ok(Ok(())),
-            Err(kube::Error::Api(status)) if status.code == 409 => Ok(Err(NotNow::Stale(what))),
+            // Gone already, or another by now: the caches are behind, and asking again before they
+            // have caught up would only delete it over and over.
+            Err(kube::Error::Api(status)) if [404, 409].contains(&status.code) => {
+                Ok(Err(NotNow::Stale(what)))
+            }
             Err(source) => Err(WriteFailed {
                 verb: "delete",
                 kind: K::kind(&()).into_owned(),
