@@ -14,6 +14,7 @@ use chaos::{
     traffic::{Rates, Traffic},
 };
 use serde::Serialize;
+use simulator::world::ETCD_READS;
 
 use crate::scenario::{Action, Cluster};
 
@@ -103,15 +104,6 @@ impl Calls {
     /// How many of them change something.
     #[must_use]
     pub fn writes(&self) -> u64 {
-        let reads = [
-            "Range",
-            "MemberList",
-            "Status",
-            "Hash",
-            "HashKV",
-            "Watch",
-            "Alarm",
-        ];
         let kubernetes = self
             .kubernetes
             .iter()
@@ -119,7 +111,7 @@ impl Calls {
         let etcd = self
             .etcd
             .iter()
-            .filter(|(call, _)| !reads.contains(&call.as_str()));
+            .filter(|(call, _)| !ETCD_READS.contains(&call.as_str()));
         kubernetes.chain(etcd).map(|(_, count)| count).sum()
     }
 

@@ -32,7 +32,7 @@ use tokio::{
 
 pub use self::{
     accesses::Access,
-    calls::{Calls, Counter},
+    calls::{Calls, Counter, ETCD_READS},
     connector::Connector,
     names::{Names, Services},
     operator::{Ended, Operator},

@@ -15,7 +15,7 @@ use hyper::body::{Body, Frame};
 use tokio::sync::watch;
 use tower::{BoxError, Layer, Service};
 
-use super::calls::resource;
+use super::calls::{ETCD_READS, resource};
 
 /// A call that is about to leave.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -281,18 +281,7 @@ fn outgoing(to: Side, method: &Method, uri: &Uri) -> Outgoing {
             let name = format!("{verb} {}", resource(uri.path()));
             (name, *method != Method::GET)
         }
-        Side::Etcd => {
-            let reads = [
-                "Range",
-                "MemberList",
-                "Status",
-                "Hash",
-                "HashKV",
-                "Watch",
-                "Alarm",
-            ];
-            (last.to_owned(), !reads.contains(&last))
-        }
+        Side::Etcd => (last.to_owned(), !ETCD_READS.contains(&last)),
     };
     Outgoing {
         to,
