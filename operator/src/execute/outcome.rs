@@ -5,7 +5,10 @@
 //! Kubernetes does not take is a failure of the pass.
 //! Deliberately does not know: what was to be done.
 
-use crate::{etcd::CallFailed, plan::Action};
+use crate::{
+    etcd::CallFailed,
+    plan::{Action, Waiting},
+};
 
 /// What became of the plan's action.
 #[derive(Debug)]
@@ -63,4 +66,21 @@ pub struct WriteFailed {
     pub(super) kind: String,
     pub(super) name: String,
     pub(super) source: kube::Error,
+}
+
+impl WriteFailed {
+    /// What to tell the user when trying again cannot help: what the spec asks for is invalid, over
+    /// a quota, or not allowed here.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Waiting> {
+        match &self.source {
+            kube::Error::Api(answer) if [400, 403, 422].contains(&answer.code) => {
+                Some(Waiting::KubernetesRefuses {
+                    what: format!("{} {} {}", self.verb, self.kind, self.name),
+                    why: answer.message.clone(),
+                })
+            }
+            _ => None,
+        }
+    }
 }
