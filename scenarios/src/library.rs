@@ -35,6 +35,7 @@ static BUILT_IN: &[(&str, &str)] = built_in![
     "data-lost-with-its-pod",
     "edited-by-hand",
     "five-members-start-together",
+    "killed-over-and-over",
     "node-off",
     "operator-killed-mid-change",
     "pods-come-and-go",

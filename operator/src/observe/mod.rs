@@ -12,7 +12,7 @@ mod views;
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
     api::{
         apps::v1::StatefulSet,
@@ -110,6 +110,8 @@ pub struct Exit {
     pub message: String,
     /// When.
     pub finished: Option<Timestamp>,
+    /// How long it had run.
+    pub ran: Option<SignedDuration>,
 }
 
 /// What matters of a volume claim.

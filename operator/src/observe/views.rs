@@ -82,11 +82,16 @@ pub(super) fn pod(pod: &Pod) -> PodView {
 fn last_exit(container: &ContainerStatus) -> Option<Exit> {
     let ended = |state: Option<&ContainerState>| state.and_then(|state| state.terminated.clone());
     let exit = ended(container.state.as_ref()).or_else(|| ended(container.last_state.as_ref()))?;
+    let (began, ended) = (exit.started_at, exit.finished_at.map(|time| time.0));
+    let ran = began
+        .zip(ended)
+        .map(|(began, ended)| ended.duration_since(began.0));
     Some(Exit {
         code: exit.exit_code,
         reason: exit.reason.unwrap_or_default(),
         message: exit.message.unwrap_or_default(),
-        finished: exit.finished_at.map(|time| time.0),
+        finished: ended,
+        ran,
     })
 }
 

@@ -92,6 +92,8 @@ pub enum Restart {
     ForceNewCluster,
     /// It has started as a cluster of its own and must not do so again.
     RecoveryOver,
+    /// It was killed, and the kubelet holds it back from starting again.
+    HeldBack,
 }
 
 /// Why a member is removed.
@@ -147,6 +149,7 @@ impl Restart {
             Self::EarlierMember => "EarlierMembersPodRestarted",
             Self::ForceNewCluster => "RecoveryStarted",
             Self::RecoveryOver => "RecoveryFinished",
+            Self::HeldBack => "HeldBackPodRestarted",
         }
     }
 }
@@ -158,6 +161,7 @@ impl fmt::Display for Restart {
             Self::EarlierMember => "it was made for an earlier member",
             Self::ForceNewCluster => "it starts as a cluster of its own",
             Self::RecoveryOver => "it has started as a cluster of its own and must not again",
+            Self::HeldBack => "it was killed, and the kubelet holds it back",
         })
     }
 }

@@ -13,6 +13,7 @@ mod cluster;
 mod damage;
 mod gate;
 mod grow;
+mod held_back;
 mod recover;
 mod replace;
 mod rollout;
@@ -81,6 +82,7 @@ fn without_majority(desired: &Desired, observed: &Observed, now: Timestamp, why:
     let action = plan
         .action
         .or_else(|| rollout::mend_blindly(desired, observed, now))
+        .or_else(|| held_back::release(desired, observed, now))
         .or_else(|| volumes::grow(desired, observed));
     Plan { action, ..plan }
 }
@@ -167,9 +169,11 @@ fn next_step(desired: &Desired, cluster: &Cluster<'_>, now: Timestamp) -> Step {
         Step::Settled => {}
         under_way => return under_way,
     }
-    let steps: [&dyn Fn() -> Step; 9] = [
+    let held_back = || held_back::release(desired, cluster.observed, now);
+    let steps: [&dyn Fn() -> Step; 10] = [
         &|| replace::refresh_pods(cluster, now),
         &|| rollout::mend(desired, cluster, now),
+        &|| held_back().map_or(Step::Settled, Step::Act),
         &|| grow::settle_learners(desired, cluster, now),
         &|| replace::replace(cluster, now),
         &|| replace::disarm(cluster),

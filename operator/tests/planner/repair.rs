@@ -1,6 +1,6 @@
 //! Data that is lost, pods that are of no use, edits by hand.
 
-use operator::plan::plan;
+use operator::{observe::Exit, plan::plan};
 
 use super::{
     check,
@@ -317,4 +317,36 @@ fn a_member_added_by_hand_stops_changes_of_the_membership_and_nothing_else() {
         print(&plan(&desired, &observed, NOW)),
         "2 pods, config as is, nothing to do; waits: ForeignMember"
     );
+}
+
+#[test]
+fn a_member_that_was_killed_does_not_sit_out_the_kubelets_back_off() {
+    let killed = |others: &str, code, seconds, reason: &str| {
+        let (desired, mut observed) = read(&format!(
+            "want 3 on 3.5.21 bootstrapped\n {others}\n demo-2 voter down crashes 2"
+        ));
+        let pod = observed.pods.get_mut(&2).expect("a pod");
+        pod.last_exit = Some(Exit {
+            code,
+            reason: reason.into(),
+            ran: Some(jiff::SignedDuration::from_secs(seconds)),
+            ..Exit::default()
+        });
+        print(&plan(&desired, &observed, NOW))
+    };
+    let two = "demo-0 leader\n demo-1 voter";
+    let restarted = "restart the pod of member 2: it was killed, and the kubelet holds it back";
+    assert_eq!(
+        killed(two, 137, 40, "Error"),
+        format!("3 pods, 3 configs, {restarted}")
+    );
+    let nobody = "demo-0 voter down\n demo-1 voter down\n membership unknown";
+    assert!(killed(nobody, 137, 40, "Error").contains(restarted));
+    for (code, seconds, reason) in [(137, 5, "Error"), (2, 40, "Error"), (137, 40, "OOMKilled")] {
+        let left_alone = killed(two, code, seconds, reason);
+        assert!(
+            left_alone.contains("waits: MemberUnhealthy"),
+            "{left_alone}"
+        );
+    }
 }

@@ -274,6 +274,7 @@ fn member_pod(rest: &[&str], started: bool) -> PodView {
             reason: "Error".into(),
             message: words.unwrap_or_default(),
             finished: None,
+            ran: None,
         }),
         ..pod()
     }
