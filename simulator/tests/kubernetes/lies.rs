@@ -1,7 +1,7 @@
 //! Lies that the comparison must see: the simulation, broken on purpose in one way at a time.
 //!
 //! A liar stands between the script and the simulated API server and changes what is asked or what
-//! is answered, as a server would that has the bug. For every liar the test says which case sees it.
+//! is answered, as a server would that has the bug. Each names the case that sees it.
 
 use serde_json::{Value, json};
 
@@ -15,12 +15,15 @@ use crate::{
 struct Liar {
     /// What is broken.
     bug: &'static str,
+    /// The case that sees it.
+    case: &'static str,
     asks: fn(&mut Ask),
     tells: fn(&Ask, &mut Told),
 }
 
 const HONEST: Liar = Liar {
     bug: "nothing",
+    case: "life",
     asks: |_| {},
     tells: |_, _| {},
 };
@@ -28,6 +31,7 @@ const HONEST: Liar = Liar {
 const LIARS: &[Liar] = &[
     Liar {
         bug: "writes: a stale resourceVersion is not noticed",
+        case: "life",
         asks: |ask| {
             edit(&mut ask.body, |body| {
                 drop(remove(&mut body["metadata"], "resourceVersion"))
@@ -37,11 +41,13 @@ const LIARS: &[Liar] = &[
     },
     Liar {
         bug: "deletion: preconditions are not looked at",
+        case: "life",
         asks: |ask| edit(&mut ask.body, |body| drop(remove(body, "preconditions"))),
         ..HONEST
     },
     Liar {
         bug: "deletion: finalizers do not hold an object",
+        case: "finalizers",
         asks: |ask| {
             edit(&mut ask.body, |body| {
                 drop(remove(&mut body["metadata"], "finalizers"))
@@ -51,6 +57,7 @@ const LIARS: &[Liar] = &[
     },
     Liar {
         bug: "apply: every conflict is forced",
+        case: "apply",
         asks: |ask| {
             if ask.path.contains("fieldManager=") && !ask.path.contains("force=") {
                 ask.path.push_str("&force=true");
@@ -60,16 +67,19 @@ const LIARS: &[Liar] = &[
     },
     Liar {
         bug: "dry runs: they are real",
+        case: "dry-runs",
         asks: |ask| ask.path = ask.path.replace("dryRun=All", ""),
         ..HONEST
     },
     Liar {
         bug: "lists: the selector is ignored",
+        case: "lists",
         asks: |ask| ask.path = ask.path.replace("labelSelector=", "ignored="),
         ..HONEST
     },
     Liar {
         bug: "lists: there is no next page",
+        case: "lists",
         tells: |_, told| {
             edit_text(&mut told.body, |body| {
                 drop(remove(&mut body["metadata"], "continue"))
@@ -79,6 +89,7 @@ const LIARS: &[Liar] = &[
     },
     Liar {
         bug: "watches: a deletion is told as a modification",
+        case: "watches",
         tells: |_, told| {
             told.body = told
                 .body
@@ -88,11 +99,13 @@ const LIARS: &[Liar] = &[
     },
     Liar {
         bug: "status: the main resource writes it too",
+        case: "scale",
         asks: |ask| ask.path = ask.path.replace("/status?", "?").replace("/status", ""),
         ..HONEST
     },
     Liar {
         bug: "generation: labels raise it",
+        case: "generation",
         tells: |ask, told| {
             if ask.method == "PATCH" && String::from_utf8_lossy(&ask.body).contains("labels") {
                 edit_text(&mut told.body, |body| {
@@ -106,13 +119,15 @@ const LIARS: &[Liar] = &[
     },
     Liar {
         bug: "validation: unknown fields go without a word",
+        case: "dry-runs",
         tells: |_, told| told.warnings.clear(),
         ..HONEST
     },
     Liar {
         bug: "refusals: a conflict is told as a bad request",
-        tells: |_, told| {
-            if told.code == 409 {
+        case: "life",
+        tells: |ask, told| {
+            if told.code == 409 && !ask.path.ends_with("/serviceaccounts") {
                 told.code = 400;
             }
         },
@@ -120,6 +135,7 @@ const LIARS: &[Liar] = &[
     },
     Liar {
         bug: "evictions: budgets are not asked",
+        case: "budgets",
         asks: |ask| {
             if let Some(pod) = ask.path.strip_suffix("/eviction") {
                 ask.path = pod.to_owned();
@@ -131,6 +147,7 @@ const LIARS: &[Liar] = &[
     },
     Liar {
         bug: "malformed requests: a media type that cannot be read is taken for JSON",
+        case: "malformed",
         asks: |ask| {
             for (name, value) in &mut ask.headers {
                 if *name == "content-type" && value == "text/plain" {
@@ -145,8 +162,12 @@ const LIARS: &[Liar] = &[
 fn edit(body: &mut Vec<u8>, change: impl FnOnce(&mut Value)) {
     // What is no JSON object has nothing that could be lied about.
     if let Ok(mut value @ Value::Object(_)) = serde_json::from_slice::<Value>(body) {
+        let before = value.clone();
         change(&mut value);
-        *body = value.to_string().into_bytes();
+        // What is not changed stays as it was written.
+        if value != before {
+            *body = value.to_string().into_bytes();
+        }
     }
 }
 
@@ -175,30 +196,26 @@ impl Arm for Lying<'_> {
     }
 }
 
-/// The cases that see through a liar.
-fn seen_by(liar: &Liar) -> Vec<String> {
-    let mut seen = Vec::new();
-    for version in recorded_versions() {
-        for case in cases() {
-            let Some(expected) = recorded(&version, &case) else {
-                continue;
-            };
-            let server = Simulated::new();
-            let answers = play::play(&mut Lying { liar, server }, NAMESPACE, &case.script);
-            if difference(&case, &expected, &answers, "simulated").is_some() {
-                seen.push(case.name);
-            }
-        }
-    }
-    seen
+/// Whether the liar's case sees it, in any version.
+fn is_seen(liar: &Liar) -> bool {
+    let case = cases().into_iter().find(|it| it.name == liar.case);
+    let case = case.unwrap_or_else(|| panic!("there is no case {}", liar.case));
+    recorded_versions().iter().any(|version| {
+        let expected = recorded(version, &case).expect("it was recorded");
+        let server = Simulated::new();
+        let answers = play::play(&mut Lying { liar, server }, NAMESPACE, &case.script);
+        difference(&case, &expected, &answers, "simulated").is_some()
+    })
 }
 
 #[test]
 fn every_lie_is_seen_and_an_honest_server_is_believed() {
-    assert!(seen_by(&HONEST).is_empty());
+    if std::env::var_os("CASE").is_some() {
+        return;
+    }
+    assert!(!is_seen(&HONEST));
     for liar in LIARS {
-        let seen = seen_by(liar);
-        println!("{}: seen by {}", liar.bug, seen.join(", "));
-        assert!(!seen.is_empty(), "nothing sees: {}", liar.bug);
+        assert!(is_seen(liar), "{} does not see: {}", liar.case, liar.bug);
+        println!("{}: seen by {}", liar.bug, liar.case);
     }
 }

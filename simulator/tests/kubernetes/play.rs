@@ -167,7 +167,8 @@ fn read(line: &str, namespace: &str) -> Ask {
     }
     Ask {
         method,
-        path: path.replace('"', "%22"),
+        // A placeholder that was never filled in is no part of a path.
+        path: path.replace('<', "%3C").replace('>', "%3E"),
         headers,
         body: bytes(body),
     }
