@@ -224,13 +224,28 @@ fn ready(slice: &EndpointSlice) -> Vec<SocketAddr> {
         .collect()
 }
 
-/// Whether a pod can be reached by its address: it answers, even if only to refuse.
+/// Whether a pod can be reached by its address: its kernel refuses the connection, or etcd answers.
+/// That somebody takes the connection is not enough: in some networks a gateway takes them all.
 async fn tell_way(pod: SocketAddr) -> Way {
     match timeout(CONNECT_TIMEOUT, TcpStream::connect(pod)).await {
-        Ok(Ok(_)) => Way::Direct,
+        Ok(Ok(_)) if speaks_etcd(pod).await => Way::Direct,
         Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => Way::Direct,
-        Ok(Err(_)) | Err(_) => Way::Forward,
+        Ok(Ok(_) | Err(_)) | Err(_) => Way::Forward,
     }
+}
+
+async fn speaks_etcd(pod: SocketAddr) -> bool {
+    let Ok(endpoint) = transport::Endpoint::from_shared(format!("http://{pod}")) else {
+        return false;
+    };
+    let asked = async {
+        let channel = endpoint.connect().await.ok()?;
+        let client = Client::from_channel(Channel::Tonic(channel), None).await;
+        client.ok()?.status().await.ok()
+    };
+    timeout(CONNECT_TIMEOUT, asked)
+        .await
+        .is_ok_and(|status| status.is_some())
 }
 
 fn watch<K>(api: Api<K>) -> Store<K>
@@ -254,6 +269,20 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_gateway_that_takes_every_connection_is_not_the_pod() {
+        let gateway = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+        let gateway = gateway.expect("a port");
+        let address = gateway.local_addr().expect("an address");
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = gateway.accept().await {
+                let refusal = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
+                let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, refusal).await;
+            }
+        });
+        assert_eq!(tell_way(address).await, Way::Forward);
+    }
 
     #[test]
     fn only_ready_endpoints_count() {
