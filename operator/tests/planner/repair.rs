@@ -285,6 +285,25 @@ fn a_first_member_that_answers_and_has_told_nobody_yet_is_replaced_before_others
     );
 }
 
+/// It may be promoted any moment, and must not come back without its data from then on.
+#[test]
+fn a_learner_whose_startup_probe_has_succeeded_is_told_of_nobody_to_join() {
+    let (desired, mut observed) = read(
+        "want 3 on 3.5.21 bootstrapped
+         demo-0 leader
+         demo-1 voter
+         demo-2 learner",
+    );
+    let file = |observed: &Observed| {
+        let files = plan(&desired, observed, NOW).config.expect("files");
+        files["demo-2.yaml"].clone()
+    };
+    let alone = member_config::started_file(&desired, 2, 0x12);
+    assert_ne!(file(&observed), alone);
+    observed.pods.get_mut(&2).expect("a pod").joined = true;
+    assert_eq!(file(&observed), alone);
+}
+
 /// A member that was promoted before it was heard of has data, so it must not come back without.
 #[test]
 fn a_voter_without_a_name_has_started() {
