@@ -45,6 +45,7 @@ static BUILT_IN: &[(&str, &str)] = built_in![
     "three-members-start-together",
     "three-shrink-to-one",
     "time-travel",
+    "time-travel-to-a-stop",
     "upgrade-minor",
     "upgrade-patch",
     "volumes-grow",
