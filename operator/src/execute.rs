@@ -25,7 +25,7 @@ use crate::{
     build::{self, FIELD_MANAGER, drift, services, stateful_set},
     etcd::{CallFailed, MemberClient},
     observe::{self, Connections, LiveObjects, Observed},
-    plan::{Action, Plan, Removal},
+    plan::{Action, Plan, Removal, Waiting},
     validate::Desired,
 };
 
@@ -85,6 +85,23 @@ pub struct WriteFailed {
     kind: String,
     name: String,
     source: kube::Error,
+}
+
+impl WriteFailed {
+    /// What to tell the user when trying again cannot help: what the spec asks for is invalid, over
+    /// a quota, or not allowed here.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Waiting> {
+        match &self.source {
+            kube::Error::Api(answer) if [400, 403, 422].contains(&answer.code) => {
+                Some(Waiting::KubernetesRefuses {
+                    what: format!("{} {} {}", self.verb, self.kind, self.name),
+                    why: answer.message.clone(),
+                })
+            }
+            _ => None,
+        }
+    }
 }
 
 fn refused(verb: &'static str, kind: &str, name: String, source: kube::Error) -> WriteFailed {

@@ -122,7 +122,7 @@ impl Pass<'_> {
         objects.observed.status = self.written.clone();
         let dial = context.backend.etcd.as_ref();
         let observed = observe(objects.observed, dial, &context.connections).await;
-        let plan = plan(desired, &observed, context.backend.clock.now());
+        let mut plan = plan(desired, &observed, context.backend.clock.now());
         debug!(cluster = desired.identity.name, ?plan, "planned");
         if !context.tenure.holds() {
             return Err(PassFailed::NotLeading);
@@ -136,6 +136,9 @@ impl Pass<'_> {
             Ok(()) => self.act(&executor, &plan, &observed).await,
             Err(failed) => Err(failed),
         };
+        if let Some(refusal) = done.as_ref().err().and_then(WriteFailed::refusal) {
+            plan.waiting = Some(refusal);
+        }
         let outcome = done.as_ref().unwrap_or(&Outcome::Nothing);
         let now = context.backend.clock.now();
         let electing = self.may_be_electing(&observed, began);

@@ -345,6 +345,7 @@ fn pod_view(pod: &Pod) -> PodView {
             .and_then(|state| state.running.as_ref())
             .and_then(|running| running.started_at.as_ref())
             .map(|time| time.0),
+        joined: container.is_some_and(|container| container.started == Some(true)),
         node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
         restarts: container.map_or(0, |container| {
             u32::try_from(container.restart_count).unwrap_or(0)

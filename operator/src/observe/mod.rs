@@ -81,6 +81,9 @@ pub struct PodView {
     pub ready: bool,
     /// Since when its container runs.
     pub started: Option<Timestamp>,
+    /// Whether its startup probe has succeeded: etcd has read the membership from the others and
+    /// takes part, though it may serve no clients yet.
+    pub joined: bool,
     /// The node that it was given to.
     pub node: Option<String>,
     /// Times its container was started again.
