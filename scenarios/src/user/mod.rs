@@ -2,7 +2,7 @@
 //!
 //! Owns: what a user does and sees, through a plain Kubernetes client and plain etcd clients.
 //! Always holds: nothing here comes from the operator's code: resources are JSON, members are asked
-//! one by one, so that what it reports is an independent opinion.
+//! one by one (or looked at, see [`sight`]), so that what it reports is an independent opinion.
 //! Deliberately does not know: where its connections lead; it gets an [`Access`].
 
 mod breaking;

@@ -18,6 +18,7 @@ use tokio::sync::{Notify, watch};
 use super::{
     crash::{self, Crash},
     glance::Glance,
+    member::Member,
     server::Server,
     version::Version,
     web,

@@ -40,7 +40,7 @@ async fn answer_with<B>(server: &Arc<Server>, request: &Request<B>, read: Read) 
 
 /// The status of what a GET would be answered at once. `None` where a read through consensus may
 /// not be confirmed at once: then only asking can tell.
-pub(super) fn status_at_once(server: &Arc<Server>, path: &str) -> Option<StatusCode> {
+pub(in crate::etcd) fn status_at_once(server: &Arc<Server>, path: &str) -> Option<StatusCode> {
     if !server.would_confirm_reads() {
         return None;
     }
