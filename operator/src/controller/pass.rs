@@ -121,7 +121,13 @@ impl Pass<'_> {
         let mut objects = context.stores.objects(&desired.identity, self.cluster);
         objects.observed.status = self.written.clone();
         let dial = context.backend.etcd.as_ref();
-        let observed = observe(objects.observed, dial, &context.connections).await;
+        let observed = observe(
+            &desired.identity,
+            objects.observed,
+            dial,
+            &context.connections,
+        )
+        .await;
         let mut plan = plan(desired, &observed, context.backend.clock.now());
         debug!(cluster = desired.identity.name, ?plan, "planned");
         if !context.tenure.holds() {
