@@ -72,6 +72,8 @@ pub struct LiveObjects {
 pub struct PodView {
     /// Its UID.
     pub uid: String,
+    /// Its resource version: every change gives it another one.
+    pub revision: String,
     /// Its address, once it has one.
     pub ip: Option<String>,
     /// When it was created.
@@ -84,6 +86,9 @@ pub struct PodView {
     pub trouble: Option<String>,
     /// Whether its readiness probe succeeds.
     pub ready: bool,
+    /// Whether its readiness probe, a read that needs the leader, fails after it had succeeded in
+    /// this life of its container.
+    pub withdrawn: bool,
     /// Since when its container runs.
     pub started: Option<Timestamp>,
     /// Whether its startup probe has succeeded: etcd has read the membership from the others and

@@ -7,7 +7,7 @@
 use k8s_openapi::{
     api::{
         apps::v1::StatefulSet,
-        core::v1::{ContainerState, ContainerStatus, PersistentVolumeClaim, Pod},
+        core::v1::{ContainerState, ContainerStatus, PersistentVolumeClaim, Pod, PodStatus},
     },
     apimachinery::pkg::api::resource::Quantity,
 };
@@ -51,6 +51,7 @@ pub(super) fn pod(pod: &Pod) -> PodView {
         });
     PodView {
         uid: pod.uid().unwrap_or_default(),
+        revision: pod.resource_version().unwrap_or_default(),
         ip: status
             .and_then(|status| status.pod_ip.clone())
             .filter(|ip| !ip.is_empty()),
@@ -63,6 +64,7 @@ pub(super) fn pod(pod: &Pod) -> PodView {
         running: state.is_some_and(|state| state.running.is_some()),
         trouble: unscheduled.or(waiting),
         ready: container.is_some_and(|container| container.ready),
+        withdrawn: is_withdrawn(status, state),
         started: state
             .and_then(|state| state.running.as_ref())
             .and_then(|running| running.started_at.as_ref())
@@ -75,6 +77,18 @@ pub(super) fn pod(pod: &Pod) -> PodView {
         last_exit: container.and_then(last_exit),
         template: pod.annotations().get(TEMPLATE_HASH).cloned(),
     }
+}
+
+/// Both times are the kubelet's, so no other clock takes part.
+fn is_withdrawn(status: Option<&PodStatus>, state: Option<&ContainerState>) -> bool {
+    let conditions = status.and_then(|status| status.conditions.as_ref());
+    let ready = conditions.and_then(|all| all.iter().find(|it| it.type_ == "Ready"));
+    let unready = ready.filter(|ready| ready.status == "False");
+    let since = unready.and_then(|ready| ready.last_transition_time.as_ref());
+    let started = state.and_then(|state| state.running.as_ref()?.started_at.as_ref());
+    since
+        .zip(started)
+        .is_some_and(|(since, started)| since.0 > started.0)
 }
 
 /// A container that has ended and was not started again yet says so in its state, later in its

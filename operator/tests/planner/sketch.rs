@@ -17,6 +17,7 @@
 //! demo-0 leader recovery-1  it runs with force-new-cluster
 //! demo-2 voter dead         a voter whose container does not run
 //! demo-2 voter unready      a voter that answers, but is not ready for clients
+//! demo-2 voter withdrawn    the same, after it had been ready
 //! demo-2 voter terminating  a voter whose pod is being deleted
 //! demo-2 voter behind       a healthy voter that has applied nothing
 //! demo-2 voter outdated     a voter whose pod was made from an earlier template
@@ -308,6 +309,7 @@ fn shape(pod: &mut PodView, words: &[&str]) {
     }
     pod.running &= !says("dead");
     pod.ready = pod.running && !says("unready");
+    pod.withdrawn = says("withdrawn");
     pod.terminating = says("terminating");
 }
 
