@@ -320,6 +320,7 @@ fn pod(picture: &Picture, slot: usize) -> Option<PodView> {
         reason: "Error".into(),
         message: message.into(),
         finished: None,
+        ran: None,
     };
     let running = seen.pod == Pod::Running;
     let last_exit = match seen.pod {
@@ -340,6 +341,7 @@ fn pod(picture: &Picture, slot: usize) -> Option<PodView> {
             .as_ref()
             .map(|_| "CrashLoopBackOff: back-off".into()),
         ready: running && picture.leader.is_some(),
+        withdrawn: false,
         started: running.then(|| since(picture)),
         joined: running,
         node: None,
