@@ -8,14 +8,14 @@
 
 use std::collections::BTreeSet;
 
-use super::Invariant;
+use super::{Invariant, membership::Believed};
 use crate::Observation;
 
 /// Remembers the voters and who was alive.
 #[derive(Default)]
 pub struct QuorumIsKept {
     resource: String,
-    applied: u64,
+    believed: Believed,
     voters: BTreeSet<u64>,
     alive: BTreeSet<u64>,
 }
@@ -40,12 +40,7 @@ impl Invariant for QuorumIsKept {
         }
         let alive: BTreeSet<u64> = look.members().map(|member| member.id).collect();
         let before = std::mem::replace(&mut self.alive, alive.clone());
-        let (applied, list) = look.newest_list()?;
-        if applied < self.applied {
-            return None; // A member that lags behind; its list is an old one.
-        }
-        self.applied = applied;
-        let voters = list.voters();
+        let voters = self.believed.next(look)?.voters();
         let old = std::mem::replace(&mut self.voters, voters.clone());
         if old.is_empty() || old == voters {
             return None;

@@ -19,6 +19,13 @@ use crate::{
 /// needed any more.
 const TIDIES_UP: Duration = Duration::from_secs(10);
 
+/// Time after the end of a fault in which an operator may still learn of things one by one, and
+/// write down each: its watches come back when they are tried again.
+const SEES_AGAIN: Duration = Duration::from_secs(15);
+
+/// An operator at rest is watched for this long at least.
+const AT_REST: Duration = Duration::from_secs(5);
+
 impl<W: World> Run<'_, W> {
     pub(super) async fn expect(&mut self, expectation: &Expectation) -> Result<(), Stopped> {
         match expectation {
@@ -94,7 +101,9 @@ impl<W: World> Run<'_, W> {
         lasting: Span,
     ) -> Result<(), Stopped> {
         let began = self.world.elapsed();
-        let end = began + lasting.duration();
+        let seen = self.faults.over_since().map(|over| over + SEES_AGAIN);
+        let rests = (began + TIDIES_UP).max(seen.unwrap_or_default());
+        let end = (began + lasting.duration()).max(seen.map_or(began, |seen| seen + AT_REST));
         let mut first: Option<Observation> = None;
         let mut calls = None;
         loop {
@@ -110,7 +119,7 @@ impl<W: World> Run<'_, W> {
                 ));
             }
             let at = self.world.elapsed();
-            if calls.is_none() && at >= began + TIDIES_UP {
+            if calls.is_none() && at >= rests {
                 calls = self.world.calls().map(|calls| (at, calls));
             }
             if at >= end {

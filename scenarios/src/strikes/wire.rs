@@ -6,6 +6,7 @@
 //! Deliberately does not know: the operator, and what its calls are for.
 
 use std::{
+    collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -38,6 +39,7 @@ struct State {
     candidates: u64,
     /// What was sent that no operator may send.
     misdeeds: Vec<String>,
+    met: BTreeMap<String, u64>,
 }
 
 struct Kill {
@@ -67,6 +69,12 @@ impl OperatorWire {
     #[must_use]
     pub fn misdeeds(&self) -> Vec<String> {
         self.state().misdeeds.clone()
+    }
+
+    /// Situations that were met here, with their count.
+    #[must_use]
+    pub fn met(&self) -> BTreeMap<String, u64> {
+        self.state().met.clone()
     }
 
     /// Kills the operator around its `nth` call of this kind from now on.
@@ -125,8 +133,13 @@ impl Wire for OperatorWire {
     }
 
     fn detour(&self, call: &Outgoing) -> Option<String> {
-        let reads = call.to == Side::Kubernetes && !call.writes;
-        reads.then(|| self.state().reads.clone()).flatten()
+        if call.to != Side::Kubernetes || call.writes {
+            return None;
+        }
+        let mut state = self.state();
+        let server = state.reads.clone()?;
+        state.meet(READ_THE_PAST.to_owned());
+        Some(server)
     }
 
     fn request(&self, call: &Outgoing, body: &Bytes) -> Option<Bytes> {
@@ -143,7 +156,24 @@ impl Wire for OperatorWire {
     }
 }
 
+/// The words of a read that was answered by an API server which knows only what was.
+pub const READ_THE_PAST: &str = "the operator read what was true no more";
+
+/// The words of a death around a call.
+#[must_use]
+pub fn died(moment: Moment, call: Call) -> String {
+    let moment = match moment {
+        Moment::Before => "before",
+        Moment::After => "after",
+    };
+    format!("the operator died {moment} a {call}")
+}
+
 impl State {
+    fn meet(&mut self, what: String) {
+        *self.met.entry(what).or_default() += 1;
+    }
+
     /// Whether this call is the operator's last.
     fn kill(&mut self, call: &Outgoing) -> Option<Moment> {
         let mut due = None;
@@ -154,6 +184,11 @@ impl State {
             }
         }
         self.kills.retain(|kill| kill.left > 0);
+        for (_, kind) in Call::ALL.iter().filter(|(_, kind)| is_a(*kind, call)) {
+            if let Some(moment) = due {
+                self.meet(died(moment, *kind));
+            }
+        }
         due
     }
 
