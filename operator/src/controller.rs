@@ -69,20 +69,18 @@ impl Default for Options {
     }
 }
 
-/// Why the operator ended.
+/// Why the operator cannot begin yet.
 #[derive(Debug, thiserror::Error)]
-pub enum RunFailed {
-    /// The CRD is not there.
+enum NotYet {
     #[error(
         "failed to list EtcdClusters, there is no such resource: install the CRD with `operator crd | kubectl apply --server-side -f -`"
     )]
     NoCrd,
-    /// The API server refuses, or cannot be reached.
-    #[error("failed to list EtcdClusters: {0}")]
+    #[error("failed to list EtcdClusters")]
     NoAccess(#[source] kube::Error),
 }
 
-impl From<kube::Error> for RunFailed {
+impl From<kube::Error> for NotYet {
     fn from(error: kube::Error) -> Self {
         match error {
             kube::Error::Api(answer) if answer.code == 404 => Self::NoCrd,
@@ -106,20 +104,22 @@ struct Context {
 /// short does no harm, so this is short: the next operator is waiting.
 const LAST_PASSES: Duration = Duration::from_secs(2);
 
-/// Runs until `shutdown` completes.
-///
-/// # Errors
-/// See [`RunFailed`].
+/// Between two attempts to begin, at first and at most.
+const BEGIN_AGAIN: Duration = Duration::from_millis(250);
+const BEGIN_AGAIN_AT_MOST: Duration = Duration::from_secs(5);
+
+/// Runs until `shutdown` completes. Where the API server is away, or the CRD is not installed yet,
+/// it waits for them; readiness and the log say so.
 pub async fn run(
     backend: Backend,
     options: Options,
     shutdown: impl Future<Output = ()> + Send + Sync + 'static,
-) -> Result<(), RunFailed> {
-    let clusters: Api<EtcdCluster> = watches::api(&backend.kube, &options);
-    let probe = kube::api::ListParams::default().limit(1);
-    clusters.list(&probe).await?;
-
+) {
     let shutdown = shutdown.shared();
+    tokio::select! {
+        () = ready_to_begin(&backend, &options) => {}
+        () = shutdown.clone() => return,
+    }
     match options.leadership.clone() {
         Some(wanted) => {
             let lease = Lease::new(&backend, wanted, options.metrics.clone());
@@ -130,7 +130,23 @@ pub async fn run(
             work(&backend, &options, Tenure::unlimited(), shutdown).await;
         }
     }
-    Ok(())
+}
+
+async fn ready_to_begin(backend: &Backend, options: &Options) {
+    let clusters: Api<EtcdCluster> = watches::api(&backend.kube, options);
+    let probe = kube::api::ListParams::default().limit(1);
+    let (mut told, mut pause) = (String::new(), BEGIN_AGAIN);
+    while let Err(error) = clusters.list(&probe).await {
+        let why = crate::observe::chain(&NotYet::from(error));
+        options.metrics.stands(Standing::Unable(why.clone()));
+        if why != told {
+            warn!("{why}; waiting for it");
+            told = why;
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(BEGIN_AGAIN_AT_MOST);
+    }
+    options.metrics.stands(Standing::Starting);
 }
 
 /// Works while the lease is held. What a lost lease interrupts is dropped wherever it stands.

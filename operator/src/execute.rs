@@ -5,6 +5,9 @@
 //! on is read again, live, right before it.
 //! Deliberately does not know: why; the plan leaves it no choices.
 
+mod declare;
+mod outcome;
+
 use k8s_openapi::{
     api::{
         apps::v1::StatefulSet,
@@ -16,76 +19,19 @@ use kube::{
     Api, Resource, ResourceExt,
     api::{DeleteParams, Patch, PatchParams, Preconditions},
 };
-use serde::{Serialize, de::DeserializeOwned};
-use serde_json::{Value, json};
+use serde::de::DeserializeOwned;
+
+pub use outcome::{NotNow, Outcome, WriteFailed};
 
 use crate::{
     api::EtcdCluster,
     backend::Backend,
-    build::{self, FIELD_MANAGER, drift, services, stateful_set},
-    etcd::{CallFailed, MemberClient},
-    observe::{self, Connections, LiveObjects, Observed},
+    build::{FIELD_MANAGER, stateful_set},
+    etcd::MemberClient,
+    observe::{Connections, Observed},
     plan::{Action, Plan, Removal},
     validate::Desired,
 };
-
-/// What became of the plan's action.
-#[derive(Debug)]
-pub enum Outcome {
-    /// There was nothing to do.
-    Nothing,
-    /// Done.
-    Done(Action),
-    /// etcd, or a second look, said not now. It is tried again.
-    NotNow {
-        /// What was tried.
-        action: Action,
-        /// Why not.
-        why: NotNow,
-    },
-}
-
-/// Why an action was not done.
-#[derive(Debug, thiserror::Error)]
-pub enum NotNow {
-    /// etcd refused or did not answer.
-    #[error(transparent)]
-    Etcd(#[from] CallFailed),
-    /// No member to ask.
-    #[error("no member can be asked: {0}")]
-    NobodyToAsk(String),
-    /// The StorageClass, or the API server, refused a larger volume.
-    #[error(
-        "Kubernetes refuses: {0}; use a StorageClass with allowVolumeExpansion: true, or set spec.storage.size back to status.volumeSize"
-    )]
-    VolumeNotGrown(String),
-    /// The world has moved on since it was observed.
-    #[error("{0} has changed since it was read; the next look decides anew")]
-    Stale(&'static str),
-}
-
-impl NotNow {
-    /// A stable word for conditions and metrics.
-    #[must_use]
-    pub fn label(&self) -> &'static str {
-        match self {
-            Self::Etcd(failed) => failed.label(),
-            Self::NobodyToAsk(_) => "Unreachable",
-            Self::VolumeNotGrown(_) => "VolumeExpansionRefused",
-            Self::Stale(_) => "StaleRead",
-        }
-    }
-}
-
-/// A write that Kubernetes did not take.
-#[derive(Debug, thiserror::Error)]
-#[error("failed to {verb} {kind} {name}: {source}")]
-pub struct WriteFailed {
-    verb: &'static str,
-    kind: String,
-    name: String,
-    source: kube::Error,
-}
 
 fn refused(verb: &'static str, kind: &str, name: String, source: kube::Error) -> WriteFailed {
     WriteFailed {
@@ -107,110 +53,6 @@ pub struct Executor<'a> {
 }
 
 impl Executor<'_> {
-    /// Brings the declared objects in line: names and configuration first, then the pods that need
-    /// them.
-    ///
-    /// # Errors
-    /// [`WriteFailed`]; what was written stays, the next pass goes on from there.
-    pub async fn declare(&self, plan: &Plan, live: &LiveObjects) -> Result<(), WriteFailed> {
-        let desired = self.desired;
-        if plan.config.is_none() && plan.replicas.is_none() {
-            return Ok(());
-        }
-        for service in [services::peer(desired), services::client(desired)] {
-            let name = service["metadata"]["name"]
-                .as_str()
-                .unwrap_or_default()
-                .to_owned();
-            self.apply(live.services.get(&name), &service).await?;
-        }
-        self.apply(
-            live.budget.as_ref(),
-            &build::budget(desired, plan.protected_voters),
-        )
-        .await?;
-        if let Some(files) = &plan.config {
-            let config = build::config_map(desired, files);
-            let live_data = live
-                .config_map
-                .as_ref()
-                .map(|config| config.data.clone().unwrap_or_default());
-            // A key too many is drift as well: it is the file of a member that is no more.
-            let current = live_data.as_ref() == Some(files);
-            self.apply(live.config_map.as_ref().filter(|_| current), &config)
-                .await?;
-        }
-        if let Some(replicas) = plan.replicas {
-            self.declare_set(replicas, live.stateful_set.as_ref())
-                .await?;
-        }
-        self.own_claims(live).await
-    }
-
-    /// One that is being deleted is left alone: it is made anew once it is gone.
-    async fn declare_set(
-        &self,
-        replicas: u32,
-        live: Option<&StatefulSet>,
-    ) -> Result<(), WriteFailed> {
-        if live.is_some_and(|set| set.metadata.deletion_timestamp.is_some()) {
-            return Ok(());
-        }
-        let claims = live.and_then(|set| set.spec.as_ref()?.volume_claim_templates.as_ref());
-        let fixed = claims.and_then(|claims| observe::requested(claims.first()?));
-        let size = fixed.unwrap_or(&self.desired.storage_size);
-        let set = stateful_set::stateful_set(self.desired, replicas, size);
-        self.apply(live, &set).await
-    }
-
-    /// Volumes follow the retention policy. A claim is left alone until it is bound: a write in
-    /// between makes the volume controller's own write conflict, and it tries again only at its
-    /// next resync, up to 15 s later (seen on Kubernetes 1.34).
-    async fn own_claims(&self, live: &LiveObjects) -> Result<(), WriteFailed> {
-        for (ordinal, claim) in &live.claims {
-            let name = self.desired.identity.claim(*ordinal);
-            let wanted = stateful_set::claim_ownership(self.desired, &name);
-            let owners = json!(claim.owner_references());
-            if drift::same(Some(&owners), &wanted["metadata"]["ownerReferences"]) {
-                continue;
-            }
-            let phase = claim
-                .status
-                .as_ref()
-                .and_then(|status| status.phase.as_deref());
-            if phase == Some("Bound") && claim.metadata.deletion_timestamp.is_none() {
-                self.apply(None::<&PersistentVolumeClaim>, &wanted).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Server-side apply, skipped when the live object says all of it already.
-    async fn apply<K>(&self, live: Option<&K>, wanted: &Value) -> Result<(), WriteFailed>
-    where
-        K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
-            + Serialize
-            + DeserializeOwned
-            + Clone
-            + std::fmt::Debug,
-    {
-        if live.is_some_and(|live| drift::covers(&json!(live), wanted)) {
-            return Ok(());
-        }
-        let name = wanted["metadata"]["name"].as_str().unwrap_or_default();
-        let params = PatchParams::apply(FIELD_MANAGER).force();
-        self.objects::<K>()
-            .patch(name, &params, &Patch::Apply(wanted))
-            .await
-            .map(drop)
-            .map_err(|source| WriteFailed {
-                verb: "apply",
-                kind: K::kind(&()).into_owned(),
-                name: name.to_owned(),
-                source,
-            })
-    }
-
     /// Takes the plan's one action.
     ///
     /// # Errors

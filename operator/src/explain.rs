@@ -148,7 +148,8 @@ pub async fn explain(
     let stores = stores(&backend.kube, namespace).await?;
     let objects = stores.objects(&desired.identity, &cluster);
     let connections = Connections::default();
-    let observed = observe(objects.observed, backend.etcd.as_ref(), &connections).await;
+    let dial = backend.etcd.as_ref();
+    let observed = observe(&desired.identity, objects.observed, dial, &connections).await;
     let plan = plan(&desired, &observed, backend.clock.now());
     Ok(Explanation::of(&desired, &observed, &plan))
 }

@@ -31,6 +31,6 @@ pub mod version;
 
 pub use api::{EtcdCluster, crd};
 pub use backend::{Backend, Clock, Dial};
-pub use controller::{Options, RunFailed, run};
+pub use controller::{Options, run};
 pub use lease::Leadership;
 pub use metrics::Metrics;

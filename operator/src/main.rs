@@ -154,7 +154,7 @@ async fn run(flags: RunFlags) -> Result<(), Box<dyn std::error::Error>> {
     let kube = ClientBuilder::try_from(config)?
         .with_layer(&options.metrics.count_requests())
         .build();
-    operator::run(live(kube), options, shutdown()).await?;
+    operator::run(live(kube), options, shutdown()).await;
     Ok(())
 }
 

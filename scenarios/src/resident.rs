@@ -194,9 +194,6 @@ impl Access for Resident {
         match self.operator.ended()? {
             Ended::Killed => None,
             Ended::Stopped => Some("the operator stopped without being asked to".to_owned()),
-            // Who starts on an API server that is in trouble may give up; a Deployment starts it again.
-            Ended::Failed(_) if self.strikes.start_again_if_hindered() => None,
-            Ended::Failed(why) => Some(format!("the operator ended: {why}")),
         }
     }
 }

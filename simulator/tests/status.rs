@@ -10,10 +10,11 @@ use kube::{
     api::{DeleteParams, ListParams},
 };
 use operator::Options;
-use serde_json::Value;
+use serde_json::{Value, json};
 use simulator::{
     determinism::simulate,
     net::{Death, HostId},
+    world::{Counter, SimWorld, WorldOptions},
 };
 use stage::Stage;
 use tokio::time::{Instant, sleep};
@@ -265,6 +266,58 @@ fn faults_and_their_ends_are_events_once_each() {
             assert_eq!(count, 1, "{reason} in {reasons:?}");
         }
         assert!(reasons.len() < 8, "{reasons:?}");
+    })
+    .unwrap();
+}
+
+#[test]
+fn what_kubernetes_refuses_is_said_in_the_conditions_until_it_is_mended() {
+    simulate(1, async |simulation| {
+        let stage = Stage::set(&simulation).await;
+        stage.three().await;
+        let label = |value: &str| json!({"podTemplate": {"metadata": {"labels": {"team": value}}}});
+        stage.edit(label("no spaces")).await;
+        let refused = |status: &Value| {
+            let degraded = condition(status, "Degraded");
+            degraded["reason"] == "KubernetesRefuses"
+                && degraded["message"].as_str().is_some_and(|message| {
+                    message.contains("StatefulSet demo") && message.contains("spec.template.labels")
+                })
+        };
+        let told = stage.until("demo", refused).await;
+        assert!(told < Duration::from_secs(2), "{told:?}");
+        stage.edit(label("storage")).await;
+        stage
+            .until("demo", |status| {
+                !is(status, "Degraded") && status["phase"] == "Running"
+            })
+            .await;
+    })
+    .unwrap();
+}
+
+#[test]
+fn an_operator_that_comes_before_its_crd_waits_for_it() {
+    simulate(1, async |simulation| {
+        let options = WorldOptions::new(simulation.seed);
+        let sim = SimWorld::start(&simulation, options, Vec::new());
+        let sim = sim.await.unwrap();
+        let metrics = operator::Metrics::default();
+        let early = Options {
+            metrics: metrics.clone(),
+            ..Options::default()
+        };
+        let operator = sim.world.start_operator(early).unwrap();
+        sleep(Duration::from_secs(20)).await;
+        let standing = format!("{:?}", metrics.standing());
+        assert!(standing.contains("install the CRD"), "{standing}");
+        sim.world.install_crd().unwrap();
+        let host = sim.world.net().add_host("user").unwrap();
+        let user = sim.world.kube_client(host, "kubectl", &Counter::default());
+        let stage = Stage { sim, user };
+        stage.create("demo", 1).await;
+        stage.until_ready(1).await;
+        assert_eq!(operator.ended(), None);
     })
     .unwrap();
 }

@@ -129,8 +129,14 @@ impl Pass<'_> {
         let mut objects = context.stores.objects(&desired.identity, self.cluster);
         objects.observed.status = self.written.clone();
         let dial = context.backend.etcd.as_ref();
-        let observed = observe(objects.observed, dial, &context.connections).await;
-        let plan = plan(desired, &observed, context.backend.clock.now());
+        let observed = observe(
+            &desired.identity,
+            objects.observed,
+            dial,
+            &context.connections,
+        )
+        .await;
+        let mut plan = plan(desired, &observed, context.backend.clock.now());
         debug!(cluster = desired.identity.name, ?plan, "planned");
         if !context.tenure.holds() {
             return Err(PassFailed::NotLeading);
@@ -143,6 +149,11 @@ impl Pass<'_> {
         let done = self
             .carry_out(&executor, &plan, &observed, &objects.live)
             .await;
+        if let Err(PassFailed::Write(failed)) = &done
+            && let Some(refusal) = failed.refusal()
+        {
+            plan.waiting = Some(refusal);
+        }
         let outcome = done.as_ref().unwrap_or(&Outcome::Nothing);
         let now = context.backend.clock.now();
         let electing = self.may_be_electing(&observed, began);

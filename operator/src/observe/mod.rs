@@ -5,7 +5,10 @@
 //! *unknown*, which is never read as *empty*.
 //! Deliberately does not know: what is wanted.
 
+mod caches;
+mod connections;
 mod look;
+mod views;
 
 use std::collections::BTreeMap;
 
@@ -25,8 +28,10 @@ use crate::{
     last_words::LastWords,
 };
 
-pub(crate) use look::requested;
-pub use look::{CachesClosed, Connections, Objects, Stores, chain, observe};
+pub use caches::{CachesClosed, Objects, Stores};
+pub use connections::{Connections, chain};
+pub use look::observe;
+pub(crate) use views::requested;
 
 /// One cluster, as seen just now.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -81,6 +86,9 @@ pub struct PodView {
     pub ready: bool,
     /// Since when its container runs.
     pub started: Option<Timestamp>,
+    /// Whether its startup probe has succeeded: etcd has read the membership from the others and
+    /// takes part, though it may serve no clients yet.
+    pub joined: bool,
     /// The node that it was given to.
     pub node: Option<String>,
     /// Times its container was started again.

@@ -18,9 +18,6 @@ pub(super) const LEARNER_DEADLINE: SignedDuration = SignedDuration::from_mins(5)
 /// longer than its own rule (voters connected for 5 s) explains, so less than all is well.
 const PATIENCE_FOR_A_SECOND: SignedDuration = SignedDuration::from_secs(15);
 
-/// A learner answers within this time of its start, unless its word was lost.
-const SILENT_START: SignedDuration = SignedDuration::from_secs(2);
-
 /// etcd itself promotes at 90 % of the leader's index; this spares it calls that it would refuse.
 pub(super) const CLOSE_ENOUGH: u64 = 1000;
 
@@ -49,7 +46,7 @@ fn promote(cluster: &Cluster<'_>, ordinal: u32, member: &Member, now: Timestamp)
     }
     let report = match cluster.observed.report_of(member.id) {
         Some(report) if member.started() => report,
-        _ => return promote_unseen(cluster, ordinal, member, now),
+        _ => return promote_unseen(cluster, ordinal, member),
     };
     let leader = cluster
         .observed
@@ -89,15 +86,14 @@ fn is_late(cluster: &Cluster<'_>, ordinal: u32, id: u64, now: Timestamp) -> bool
         .any(|since| now.duration_since(since) > LEARNER_DEADLINE)
 }
 
-/// A learner whose log came as a snapshot may answer clients only seven seconds later: its word of
-/// where it serves is lost with the log that the snapshot replaced, and etcd says it again after
-/// that time (seen on 3.5.21 and 3.6.16). The leader knows whether it is in sync, and refuses when
-/// it is not. It counts as a voter that does not answer, so the others must hold quorum without it.
-fn promote_unseen(cluster: &Cluster<'_>, ordinal: u32, member: &Member, now: Timestamp) -> Step {
-    let pod = cluster.observed.pods.get(&ordinal);
-    let started = pod.filter(|pod| pod.running).and_then(|pod| pod.started);
-    let runs = started.is_some_and(|started| now.duration_since(started) >= SILENT_START);
-    if runs && cluster.gate.promotion_unseen().is_ok() {
+/// A learner whose log comes as a snapshot answers clients only seven seconds later: its word of
+/// where it serves is in the snapshot, so it never applies the entry that it waits for, and says it
+/// again after that time. From 3.6 on that is so in every cluster with more than a hundred entries:
+/// etcd then compacts the first of them away (`compactRaftLog` and `memorySnapshotCount` in its
+/// `server.go`). The leader knows whether it is in sync, and refuses when it is not. It counts as a
+/// voter that does not answer, so the others must hold quorum without it.
+fn promote_unseen(cluster: &Cluster<'_>, ordinal: u32, member: &Member) -> Step {
+    if runs(cluster, ordinal) && cluster.gate.promotion_unseen().is_ok() {
         return Step::Act(Action::Promote {
             ordinal,
             id: member.id,
@@ -109,13 +105,21 @@ fn promote_unseen(cluster: &Cluster<'_>, ordinal: u32, member: &Member, now: Tim
     })
 }
 
-/// A second learner beside the first: only where etcd allows it, the first has started (members
-/// that start together wait for each other's names), and every voter is well.
+/// Whether the member runs as one of the cluster, by the word of its startup probe.
+fn runs(cluster: &Cluster<'_>, ordinal: u32) -> bool {
+    let pod = cluster.observed.pods.get(&ordinal);
+    pod.is_some_and(|pod| pod.running && pod.joined && !pod.terminating)
+}
+
+/// A second learner beside the first: only where etcd allows it, the first has joined (members that
+/// start together wait for each other's names), and every voter is well.
 fn second_learner(desired: &Desired, cluster: &Cluster<'_>, now: Timestamp) -> Option<Action> {
     let learners: Vec<_> = cluster.learners().collect();
     let wanted = usize::try_from(desired.size).unwrap_or(usize::MAX);
     let fits = learners.len() < learner_limit(desired, cluster) && cluster.members.len() < wanted;
-    let first_started = learners.iter().all(|(_, learner)| learner.started());
+    let first_joined = learners
+        .iter()
+        .all(|(ordinal, learner)| learner.started() || runs(cluster, *ordinal));
     let first_is_young = learners.iter().all(|(ordinal, _)| {
         let created = cluster
             .observed
@@ -124,7 +128,7 @@ fn second_learner(desired: &Desired, cluster: &Cluster<'_>, now: Timestamp) -> O
             .and_then(|pod| pod.created);
         created.is_none_or(|created| now.duration_since(created) <= PATIENCE_FOR_A_SECOND)
     });
-    if !fits || !first_started || !first_is_young || cluster.gate.sick().next().is_some() {
+    if !fits || !first_joined || !first_is_young || cluster.gate.sick().next().is_some() {
         return None;
     }
     match add(cluster) {

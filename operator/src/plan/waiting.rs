@@ -120,6 +120,13 @@ pub enum Waiting {
         /// Its name.
         name: String,
     },
+    /// Kubernetes does not take what the spec asks for.
+    KubernetesRefuses {
+        /// What was to be done.
+        what: String,
+        /// In the API server's words.
+        why: String,
+    },
 }
 
 impl Waiting {
@@ -143,6 +150,7 @@ impl Waiting {
             Self::ForeignMember { .. } => "ForeignMember",
             Self::OtherCluster { .. } => "ClusterIDMismatch",
             Self::NotOurs { .. } => "StatefulSetNotOwned",
+            Self::KubernetesRefuses { .. } => "KubernetesRefuses",
         }
     }
 
@@ -161,6 +169,7 @@ impl Waiting {
                 | Self::ForeignMember { .. }
                 | Self::OtherCluster { .. }
                 | Self::NotOurs { .. }
+                | Self::KubernetesRefuses { .. }
         )
     }
 }
@@ -252,6 +261,10 @@ impl fmt::Display for Waiting {
             Self::NotOurs { name } => write!(
                 f,
                 "a StatefulSet named {name} exists and belongs to somebody else: delete or rename it"
+            ),
+            Self::KubernetesRefuses { what, why } => write!(
+                f,
+                "Kubernetes refuses to {what}: {why}; change the spec so that it can"
             ),
         }
     }

@@ -101,6 +101,29 @@ fn from_3_6_on_a_second_learner_joins_the_first_once_that_has_started() {
 }
 
 #[test]
+fn a_first_learner_that_has_joined_and_is_silent_makes_way_for_the_second() {
+    let after_joining = |joined| {
+        let (desired, mut observed) = read(
+            "want 5 on 3.6.16 bootstrapped
+             demo-0 leader
+             demo-1 voter
+             demo-2 voter
+             demo-3 learner",
+        );
+        observed.pods.get_mut(&3).expect("a pod").joined = joined;
+        print(&plan(&desired, &observed, NOW))
+    };
+    assert_eq!(
+        after_joining(true),
+        "4 pods, 4 configs, add member 4 as learner"
+    );
+    assert_eq!(
+        after_joining(false),
+        "4 pods, 4 configs, nothing to do; waits: LearnerStarting"
+    );
+}
+
+#[test]
 fn a_second_learner_is_not_added_while_a_voter_is_down() {
     check(
         "want 5 on 3.6.16

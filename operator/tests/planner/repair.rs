@@ -264,7 +264,7 @@ fn a_learner_that_runs_and_does_not_answer_is_tried_once_the_others_can_bear_it(
             "want 3 on 3.5.21 bootstrapped\n {others}\n demo-2 learner"
         ));
         let pod = observed.pods.get_mut(&2).expect("a pod");
-        pod.started = Some(NOW - jiff::SignedDuration::from_secs(2));
+        pod.joined = true;
         print(&plan(&desired, &observed, NOW))
     };
     assert_eq!(

@@ -308,17 +308,6 @@ impl Strikes {
         });
     }
 
-    /// Starts an operator that gave up while something kept it from its work; false when nothing
-    /// does.
-    #[must_use]
-    pub fn start_again_if_hindered(&self) -> bool {
-        let hindered = self.something_is_in_its_way();
-        if hindered {
-            self.operator.restart(operator::Options::default());
-        }
-        hindered
-    }
-
     fn start_operator(&self) {
         if self.operator.ended() == Some(Ended::Killed) && !self.state().stopped {
             self.operator.restart(operator::Options::default());

@@ -8,7 +8,7 @@
 use std::mem;
 
 use raft::{
-    Config, RawNode, ReadState, SnapshotStatus, StateRole,
+    Config, ProgressState, RawNode, ReadState, SnapshotStatus, StateRole,
     eraftpb::{ConfChange, ConfState, Entry, Message, MessageType, Snapshot},
 };
 
@@ -254,6 +254,29 @@ impl Consensus {
         self.node.mut_store().compact(snapshot.clone(), catch_up);
         self.dir
             .update(|dir| dir.log.compact(snapshot.clone(), catch_up));
+    }
+
+    /// Whether this is the leader and a follower needs entries that the log has lost.
+    pub(super) fn somebody_lacks_entries(&self) -> bool {
+        let (raft, lost) = (&self.node.raft, self.node.store().compacted());
+        lost > 0
+            && self.is_leader()
+            && raft.prs().iter().any(|(id, progress)| {
+                *id != raft.id
+                    && progress.state != ProgressState::Snapshot
+                    && progress.next_idx <= lost
+            })
+    }
+
+    /// The snapshot that such a follower gets.
+    pub(super) fn offer(&mut self, snapshot: Option<Snapshot>) {
+        self.node.mut_store().offer(snapshot);
+    }
+
+    /// Index of the snapshot on offer.
+    pub(super) fn offered(&self) -> Option<u64> {
+        let snapshot = self.node.store().offered()?;
+        Some(snapshot.get_metadata().index)
     }
 
     pub(super) fn term_of(&self, index: u64) -> u64 {

@@ -17,6 +17,8 @@ pub(super) struct RaftLog {
     compacted: (u64, u64),
     entries: Vec<Entry>,
     snapshot: Snapshot,
+    /// For followers that need entries from before `compacted`.
+    offered: Option<Snapshot>,
     /// The configuration that raft starts with; set when the log is opened.
     conf_state: ConfState,
 }
@@ -62,9 +64,10 @@ impl RaftLog {
         self.snapshot = snapshot;
     }
 
-    /// Keeps a snapshot of the member's own, and only the `catch_up` entries before it.
+    /// Keeps a snapshot of the member's own, and only the `catch_up` entries before it. The very
+    /// first entry goes in any case, as etcd has it (`compactRaftLog` in its `server.go`).
     pub(super) fn compact(&mut self, snapshot: Snapshot, catch_up: u64) {
-        let first_kept = position(&snapshot).0.saturating_sub(catch_up) + 1;
+        let first_kept = position(&snapshot).0.saturating_sub(catch_up).max(1) + 1;
         self.snapshot = snapshot;
         let Some(drop) = first_kept
             .checked_sub(self.compacted.0 + 1)
@@ -100,6 +103,18 @@ impl RaftLog {
 
     pub(super) fn snapshot_taken(&self) -> &Snapshot {
         &self.snapshot
+    }
+
+    pub(super) fn offer(&mut self, snapshot: Option<Snapshot>) {
+        self.offered = snapshot;
+    }
+
+    pub(super) fn offered(&self) -> Option<&Snapshot> {
+        self.offered.as_ref()
+    }
+
+    pub(super) fn compacted(&self) -> u64 {
+        self.compacted.0
     }
 
     pub(super) fn hard_state(&self) -> &HardState {
@@ -176,10 +191,10 @@ impl Storage for RaftLog {
     }
 
     fn snapshot(&self, request_index: u64, _to: u64) -> raft::Result<Snapshot> {
-        if self.snapshot.is_empty() || position(&self.snapshot).0 < request_index {
-            return Err(Error::Store(StorageError::SnapshotTemporarilyUnavailable));
-        }
-        Ok(self.snapshot.clone())
+        let offered = self.offered.as_ref();
+        let new_enough = offered.filter(|snapshot| position(snapshot).0 >= request_index);
+        let missing = Error::Store(StorageError::SnapshotTemporarilyUnavailable);
+        new_enough.cloned().ok_or(missing)
     }
 }
 

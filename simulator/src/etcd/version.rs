@@ -67,6 +67,7 @@ impl Version {
             names_the_bootstrap: since_36,
             status_has_storage_fields: since_36,
             snapshot_count: if since_36 { 10_000 } else { 100_000 },
+            first_compaction: if since_36 { 100 } else { u64::MAX },
         }
     }
 }
@@ -123,6 +124,9 @@ pub struct Quirks {
     pub status_has_storage_fields: bool,
     /// Default of `--snapshot-count`.
     pub snapshot_count: u64,
+    /// Applied entries after which the log loses its first one, and everybody who joins needs a
+    /// snapshot (`memorySnapshotCount` and `compactRaftLog` in etcd's `server.go`).
+    pub first_compaction: u64,
 }
 
 #[cfg(test)]

@@ -31,8 +31,6 @@ use crate::{
 pub enum Ended {
     /// It was asked to stop, and stopped.
     Stopped,
-    /// It gave up, and said why.
-    Failed(String),
     /// It was killed.
     Killed,
 }
@@ -113,14 +111,9 @@ impl Operator {
                 // Also when the handle is dropped: nobody could stop it later.
                 let _ = stopped.wait_for(|stop| *stop).await;
             };
-            let end = match operator::run(backend, options, shutdown).await {
-                Ok(()) => Ended::Stopped,
-                Err(failure) => Ended::Failed(failure.to_string()),
-            };
-            world
-                .trace()
-                .record("operator", format_args!("ended: {end:?}"));
-            *ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
+            operator::run(backend, options, shutdown).await;
+            world.trace().record("operator", "stopped");
+            *ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(Ended::Stopped);
         };
         self.world.net().spawn(host, Box::pin(process));
     }

@@ -162,8 +162,8 @@ impl Life {
         };
         // What is held from here on would keep the operator alive in its own runtime.
         drop(self);
-        let ended = operator::run(backend, options, std::future::pending()).await;
-        ended.map_err(|failure| failure.to_string())
+        operator::run(backend, options, std::future::pending()).await;
+        Ok(())
     }
 }
 

@@ -64,6 +64,7 @@ pub(super) struct Config {
     pub(super) force_new_cluster: bool,
     pub(super) quota: i64,
     pub(super) snapshot_count: u64,
+    pub(super) first_compaction: u64,
     pub(super) catch_up: u64,
     pub(super) max_learners: usize,
 }
@@ -222,6 +223,7 @@ impl Values {
             force_new_cluster: self.switch("force-new-cluster", false),
             quota: self.quota(),
             snapshot_count: self.number("snapshot-count", quirks.snapshot_count).max(1),
+            first_compaction: quirks.first_compaction,
             catch_up: self.catch_up(),
             max_learners: usize::try_from(self.number("max-learners", 1)).unwrap_or(1),
             name,

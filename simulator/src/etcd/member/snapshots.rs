@@ -13,12 +13,30 @@ use super::Member;
 use crate::etcd::{command::StateDump, raft_log::position, state::State};
 
 impl Member {
-    /// Takes a snapshot when enough has been applied since the last one.
+    /// Takes a snapshot when enough has been applied since the last one, and one for every follower
+    /// that needs it.
     pub(super) fn snapshot_if_due(&mut self) {
-        if self.applied.saturating_sub(self.snapshot_at) <= self.config.snapshot_count {
-            return;
+        let since = self.applied.saturating_sub(self.snapshot_at);
+        let first = self.snapshot_at == 0 && since > self.config.first_compaction;
+        if first || since > self.config.snapshot_count {
+            self.shorten_log();
         }
-        let snapshot = snapshot_of(&self.state, self.applied, self.raft.term_of(self.applied));
+        // Like etcd's, it is as new as can be: a member's word of where it serves may be in it.
+        let lacking = self.raft.somebody_lacks_entries();
+        if lacking && self.raft.offered() != Some(self.applied) {
+            let snapshot = self.snapshot();
+            self.raft.offer(Some(snapshot));
+        } else if !lacking && self.raft.offered().is_some() {
+            self.raft.offer(None);
+        }
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        snapshot_of(&self.state, self.applied, self.raft.term_of(self.applied))
+    }
+
+    fn shorten_log(&mut self) {
+        let snapshot = self.snapshot();
         self.raft.compact(&snapshot, self.config.catch_up);
         self.snapshot_at = self.applied;
         self.effects

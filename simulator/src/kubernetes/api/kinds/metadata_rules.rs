@@ -17,36 +17,36 @@ const MAX_ANNOTATIONS: usize = 256 * 1024;
 pub(super) fn validate(r: &Resource, object: &Value) -> Vec<Cause> {
     let meta = &object["metadata"];
     let mut causes = Vec::new();
-    for (key, value) in meta["labels"].as_object().into_iter().flatten() {
-        check_key(key, "metadata.labels", &mut causes);
+    check_labels(&meta["labels"], "metadata.labels", &mut causes);
+    check_annotations(&meta["annotations"], "metadata.annotations", &mut causes);
+    check_owners(meta, &mut causes);
+    check_finalizers(r, object, &mut causes);
+    causes
+}
+
+pub(super) fn check_labels(labels: &Value, at: &str, causes: &mut Vec<Cause>) {
+    for (key, value) in labels.as_object().into_iter().flatten() {
+        check_key(key, at, causes);
         let value = value.as_str().unwrap_or_default();
         if value.len() > 63 {
             let why = "must be no more than 63 characters";
-            causes.push(Cause::invalid("metadata.labels", format!("{value:?}"), why));
+            causes.push(Cause::invalid(at, format!("{value:?}"), why));
         } else if !value.is_empty() && !is_name_part(value) {
-            causes.push(Cause::invalid(
-                "metadata.labels",
-                format!("{value:?}"),
-                VALUE,
-            ));
+            causes.push(Cause::invalid(at, format!("{value:?}"), VALUE));
         }
     }
+}
+
+pub(super) fn check_annotations(annotations: &Value, at: &str, causes: &mut Vec<Cause>) {
     let mut size = 0;
-    for (key, value) in meta["annotations"].as_object().into_iter().flatten() {
-        check_key(&key.to_lowercase(), "metadata.annotations", &mut causes);
+    for (key, value) in annotations.as_object().into_iter().flatten() {
+        check_key(&key.to_lowercase(), at, causes);
         size += key.len() + value.as_str().map_or(0, str::len);
     }
     if size > MAX_ANNOTATIONS {
         let message = format!("Too long: may not be more than {MAX_ANNOTATIONS} bytes");
-        causes.push(Cause::new(
-            "FieldValueTooLong",
-            "metadata.annotations",
-            message,
-        ));
+        causes.push(Cause::new("FieldValueTooLong", at, message));
     }
-    check_owners(meta, &mut causes);
-    check_finalizers(r, object, &mut causes);
-    causes
 }
 
 fn check_owners(meta: &Value, causes: &mut Vec<Cause>) {

@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{each, fields, fill, items, part, pod_defaults, pod_rules};
+use super::{each, fields, fill, items, metadata_rules, part, pod_defaults, pod_rules};
 use crate::kubernetes::api::{Cause, selector::label_selector_matches};
 
 /// Fields of a StatefulSet's spec that may change.
@@ -178,6 +178,9 @@ fn as_its_pods_will_be(spec: &Value) -> Value {
 }
 
 fn check_template(spec: &Value, causes: &mut Vec<Cause>) {
+    let meta = &spec["template"]["metadata"];
+    metadata_rules::check_labels(&meta["labels"], "spec.template.labels", causes);
+    metadata_rules::check_annotations(&meta["annotations"], "spec.template.annotations", causes);
     let template = &spec["template"]["spec"];
     causes.extend(pod_rules::validate(template, "spec.template.spec"));
     let policy = template["restartPolicy"].as_str().unwrap_or_default();
