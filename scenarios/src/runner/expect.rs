@@ -23,6 +23,10 @@ const TIDIES_UP: Duration = Duration::from_secs(10);
 /// write down each: its watches come back when they are tried again.
 const SEES_AGAIN: Duration = Duration::from_secs(15);
 
+/// Between two looks at a cluster in which nothing is to change. What flickers in between is counted
+/// all the same: as a restart of a pod, or as a write of the operator.
+const STEADY_LOOK: Duration = Duration::from_secs(1);
+
 /// An operator at rest is watched for this long at least.
 const AT_REST: Duration = Duration::from_secs(5);
 
@@ -135,7 +139,7 @@ impl<W: World> Run<'_, W> {
                 at,
                 missing: "nothing; it has to last".to_owned(),
             });
-            self.pass(end - at).await?;
+            self.pass_up_to(end - at, STEADY_LOOK).await?;
         }
     }
 

@@ -9,7 +9,7 @@ use std::{fmt::Write, time::Duration};
 use super::escape;
 
 /// Room for names on the left, and for the last label on the right.
-const LEFT: f64 = 170.0;
+const LEFT: f64 = 200.0;
 const RIGHT: f64 = 24.0;
 
 /// A drawing that grows downwards.
