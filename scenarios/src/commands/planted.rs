@@ -46,7 +46,7 @@ pub(super) fn run(options: &Planted) -> Result<Verdict, CommandFailed> {
         scores.push(score);
         if let Some(path) = &options.card {
             // After each: a card that takes long is not lost when something ends it.
-            let page = card::page(&scores, &command(options));
+            let page = card::page(&scores, PLANTS.len(), &command(options));
             fs::write(path, page).map_err(|error| {
                 let path = path.display();
                 CommandFailed::Cannot(format!("error: failed to write --card {path}: {error}"))

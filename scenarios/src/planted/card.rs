@@ -61,12 +61,16 @@ pub fn median_seeds(scores: &[Score]) -> Option<u64> {
     seeds.get(seeds.len() / 2).copied()
 }
 
-/// The card as a page; `command` is what writes it.
+/// The card as a page; `command` is what writes it, `planted` how many bugs there are.
 #[must_use]
-pub fn page(scores: &[Score], command: &str) -> String {
+pub fn page(scores: &[Score], planted: usize, command: &str) -> String {
     let found = scores.iter().filter(|score| score.is_found()).count();
     let walk = scores.iter().filter(|score| score.by_walk).count();
     let median = median_seeds(scores).map_or("none".to_owned(), |median| median.to_string());
+    let rest = match planted - scores.len() {
+        0 => String::new(),
+        rest => format!(" The other {rest} that are planted were not looked for in this run."),
+    };
     let mut page = format!(
         "# Score card\n\nWhatever looks for bugs is only as good as its score on bugs that are \
          known. Each row is an operator with one bug of this field, planted on the wire \
@@ -75,7 +79,7 @@ pub fn page(scores: &[Score], command: &str) -> String {
          operator passes the same one. *size*: lines, and faults among them, of the smallest \
          scenario that shows it. *seconds*: on the wall, for the walk and the seeds.\n\nThis page \
          is written by `{command}`.\n\n**{found} of {} found**, {walk} by the walk alone; median \
-         of seeds: {median}.\n\n| bug | what it does | walk | seeds | size | seconds | how it shows |\n\
+         of seeds: {median}.{rest}\n\n| bug | what it does | walk | seeds | size | seconds | how it shows |\n\
          |---|---|---|---|---|---|---|\n",
         scores.len()
     );
@@ -127,7 +131,7 @@ mod tests {
             score("two", false, Some(7)),
             score("three", false, None),
         ];
-        let page = page(&scores, "scenarios planted --card X");
+        let page = page(&scores, 5, "scenarios planted --card X");
         assert!(
             page.contains("**2 of 3 found**, 1 by the walk alone; median of seeds: 7"),
             "{page}"
@@ -138,6 +142,10 @@ mod tests {
         );
         assert!(
             page.contains("| three | a \\| b | no | **not found** |"),
+            "{page}"
+        );
+        assert!(
+            page.contains("The other 2 that are planted were not looked for"),
             "{page}"
         );
         assert!(scores[2].line().contains("NOT FOUND"));
