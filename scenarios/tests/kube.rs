@@ -24,6 +24,7 @@ impl Served {
             listen: "127.0.0.1:0".parse().expect("an address"),
             kubeconfig: folder.path().join("kubeconfig"),
             nodes: 3,
+            etcd: Vec::new(),
             seed: 1,
             verbose: false,
         };

@@ -53,6 +53,7 @@ use crate::{
     net::{HostId, Net, Resolve},
     trace::Trace,
 };
+use config::Config;
 use process::Process;
 
 /// What a member is started with.
@@ -72,6 +73,24 @@ pub struct Launch {
     pub seed: u64,
     /// Name in the trace, for example the pod's.
     pub label: String,
+}
+
+impl Launch {
+    /// The host of the first client URL that it listens on, with `localhost` as an address; `None`
+    /// when its configuration is none that it would start with.
+    #[must_use]
+    pub fn listens_on(&self) -> Option<String> {
+        let config = Config::read(&self.argv, &self.env, &self.files, self.version).ok()?;
+        let host = config.listen_client.first()?.host();
+        Some(
+            if host == "localhost" {
+                "127.0.0.1"
+            } else {
+                host
+            }
+            .to_owned(),
+        )
+    }
 }
 
 /// Starts a member on a host. It runs until it ends by itself or the host is killed.

@@ -65,7 +65,7 @@ impl Version {
             health_has_reason: self >= Self::new(3, 5, 0),
             version_probe_is_bounded: since_36,
             names_the_bootstrap: since_36,
-            status_has_storage_fields: since_36,
+            tells_storage: since_36,
             snapshot_count: if since_36 { 10_000 } else { 100_000 },
             first_compaction: if since_36 { 100 } else { u64::MAX },
         }
@@ -120,8 +120,8 @@ pub struct Quirks {
     /// The line before the last of a failed start is `bootstrap failed`, and not `failed to start
     /// etcd`.
     pub names_the_bootstrap: bool,
-    /// Maintenance Status tells the storage version and the quota.
-    pub status_has_storage_fields: bool,
+    /// Maintenance tells the storage version and the quota, and which revision a hash is of.
+    pub tells_storage: bool,
     /// Default of `--snapshot-count`.
     pub snapshot_count: u64,
     /// Applied entries after which the log loses its first one, and everybody who joins needs a

@@ -1,26 +1,34 @@
 //! A world in real time for people: `simulator serve`.
 //!
 //! Owns: the listener that kubectl talks to, the kubeconfig, signals, and what is printed.
+//! [`run_member`] is one etcd member alone.
 //! Always holds: when it ends, by itself or by a signal, nothing of it runs on.
 //! Deliberately does not know: how a world works.
 
+mod etcd;
 mod kubeconfig;
+mod member;
 
 use std::{
     io::{self, Write},
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
 };
 
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 
-pub use self::kubeconfig::KubeconfigFailed;
+use self::etcd::Clusters;
+pub use self::{
+    etcd::{ClusterSpec, NotACluster},
+    kubeconfig::KubeconfigFailed,
+    member::{MemberFailed, run_member},
+};
 use crate::{
     clock::Clock,
     determinism::Seed,
-    net::{LoopbackNet, Outside},
+    net::{LoopbackNet, Outside, Resolve},
     trace::Trace,
     world::{Ground, SimWorld, WorldOptions},
 };
@@ -37,6 +45,8 @@ pub struct ServeOptions {
     pub kubeconfig: PathBuf,
     /// Number of nodes.
     pub nodes: usize,
+    /// etcd clusters beside it.
+    pub etcd: Vec<ClusterSpec>,
     /// The root of all randomness.
     pub seed: u64,
     /// Whether to print the trace.
@@ -88,11 +98,11 @@ pub async fn serve(
     let listener = Outside::bind(options.listen).await.map_err(listen_failed)?;
     let address = listener.address().map_err(listen_failed)?;
 
-    let sim = start(options).await.map_err(ServeFailed::World)?;
+    let (sim, mut clusters) = start(options).await.map_err(ServeFailed::World)?;
     sim.world.serve_api_on(Box::new(listener));
     kubeconfig::write(&options.kubeconfig, address)?;
     // Nobody reads any more: that is no reason to stop serving.
-    let _ = greet(out, address, &options.kubeconfig, options.nodes);
+    let _ = greet(out, address, options, &clusters);
 
     let mut told = 0;
     loop {
@@ -100,6 +110,10 @@ pub async fn serve(
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
             () = sim.world.broken() => return Err(ServeFailed::Broken),
+            gone = clusters.next_end() => {
+                let words = gone.exit.last_words.last().cloned().unwrap_or_default();
+                let _ = writeln!(out, "{} ended with code {}: {words}", gone.name, gone.exit.code);
+            }
             () = tokio::time::sleep(std::time::Duration::from_millis(200)), if options.verbose => {
                 told = tell(out, sim.world.trace(), told);
             }
@@ -114,7 +128,7 @@ pub async fn serve(
     Ok(())
 }
 
-async fn start(options: &ServeOptions) -> io::Result<SimWorld> {
+async fn start(options: &ServeOptions) -> io::Result<(SimWorld, Clusters)> {
     let clock = Clock::starting_at(Timestamp::now());
     let trace = Trace::new(clock, KEEP_LINES);
     let net = Arc::new(LoopbackNet::claim(trace.clone())?);
@@ -123,16 +137,20 @@ async fn start(options: &ServeOptions) -> io::Result<SimWorld> {
         nodes: options.nodes,
         ..WorldOptions::new(Seed(options.seed))
     };
-    SimWorld::start_on(ground, world, Vec::new()).await
+    let sim = SimWorld::start_on(ground.clone(), world, Vec::new()).await?;
+    let resolver: Arc<dyn Resolve> = Arc::new(sim.world.names().clone());
+    let seed = Seed(options.seed).derive("etcd clusters");
+    let clusters = Clusters::start(&ground, &resolver, seed, &options.etcd)?;
+    Ok((sim, clusters))
 }
 
 fn greet(
     out: &mut dyn Write,
     address: SocketAddr,
-    kubeconfig: &Path,
-    nodes: usize,
+    options: &ServeOptions,
+    clusters: &Clusters,
 ) -> io::Result<()> {
-    let path = kubeconfig.display();
+    let (path, nodes) = (options.kubeconfig.display(), options.nodes);
     writeln!(
         out,
         "A simulated Kubernetes with {nodes} nodes listens on http://{address}.
@@ -142,9 +160,16 @@ Pods whose image is REGISTRY/etcd:vX.Y.Z run a simulated etcd of that version.
   kubectl get nodes
   operator crd | kubectl apply --server-side -f -
   operator run
-
-Ctrl-C ends it; nothing is kept."
+"
     )?;
+    for (spec, urls) in &clusters.shown {
+        writeln!(
+            out,
+            "{spec} listen beside it:\n\n  export ETCDCTL_ENDPOINTS={}\n",
+            urls.join(",")
+        )?;
+    }
+    writeln!(out, "Ctrl-C ends it; nothing is kept.")?;
     out.flush()
 }
 

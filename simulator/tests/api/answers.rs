@@ -53,7 +53,7 @@ fn broken_requests_are_refused_and_the_server_goes_on() {
         ("application/json", b"\"x\"", 400),
         ("application/json", b"{\"metadata\": 5}", 400),
         ("text/plain", b"x", 415),
-        ("application/vnd.kubernetes.protobuf", b"k8s\0", 415),
+        ("application/vnd.kubernetes.protobuf", b"k8s\0", 400),
     ] {
         let reply = api.send(
             "POST",

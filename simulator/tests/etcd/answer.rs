@@ -23,7 +23,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::{
     arm::Arm,
-    grpc::{PATIENCE, Refused, call, refused, stream},
+    grpc::{PATIENCE, Refused, Wire, call, refused, stream},
     play::Play,
 };
 
@@ -696,7 +696,7 @@ async fn maintenance<A: Arm>(play: &mut Play<'_, A>, words: &[&str], via: &str) 
 }
 
 async fn alarm<A: Arm>(
-    channel: tonic::transport::Channel,
+    channel: Wire,
     play: &mut Play<'_, A>,
     action: i32,
     member_id: u64,

@@ -3,7 +3,7 @@
 //! Always holds: members are called `m0`, `m1`, ...; each has an address of its own, and ports
 //! 2379 for clients, 2380 for peers, 2381 for metrics.
 
-use tonic::transport::Channel;
+use crate::grpc::Wire;
 
 /// How a process ended.
 pub(crate) struct Ended {
@@ -27,7 +27,7 @@ pub(crate) trait Arm {
     /// Waits for the end of a member's process, for at most a minute.
     async fn ended(&mut self, name: &str) -> Option<Ended>;
     /// A connection to the client port.
-    fn channel(&mut self, name: &str) -> Channel;
+    fn channel(&mut self, name: &str) -> Wire;
     /// A page of the metrics port.
     async fn page(&mut self, name: &str, path: &str) -> Option<(u16, String)>;
 }

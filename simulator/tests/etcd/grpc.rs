@@ -1,6 +1,6 @@
 //! Plain gRPC calls, so that every field of every request can be set.
 
-use std::{error::Error as _, marker::PhantomData, time::Duration};
+use std::{any::Any, error::Error as _, marker::PhantomData, time::Duration};
 
 use futures::StreamExt as _;
 use http::uri::PathAndQuery;
@@ -12,8 +12,54 @@ use tonic::{
     transport::Channel,
 };
 
+use crate::lies::Liar;
+
 /// How long a client waits for an answer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
+
+/// A way to a member, on which what is asked and told can be changed by a liar.
+#[derive(Clone)]
+pub(crate) struct Wire {
+    channel: Channel,
+    liar: Option<&'static Liar>,
+}
+
+impl From<Channel> for Wire {
+    fn from(channel: Channel) -> Self {
+        Self {
+            channel,
+            liar: None,
+        }
+    }
+}
+
+impl Wire {
+    /// The same way with a liar on it.
+    pub(crate) fn with(self, liar: &'static Liar) -> Self {
+        Self {
+            liar: Some(liar),
+            ..self
+        }
+    }
+
+    fn asks(&self, ask: &mut dyn Any) {
+        if let Some(liar) = self.liar {
+            (liar.asks)(ask);
+        }
+    }
+
+    fn tells<B: 'static>(&self, told: Result<B, Refused>) -> Result<B, Refused> {
+        let Some(liar) = self.liar else { return told };
+        match told {
+            Ok(mut answer) => {
+                (liar.tells)(&mut answer);
+                Ok(answer)
+            }
+            Err(Refused::Status(status)) => Err(Refused::Status((liar.refuses)(status))),
+            other => other,
+        }
+    }
+}
 
 /// Why there is no answer.
 pub(crate) enum Refused {
@@ -25,12 +71,13 @@ pub(crate) enum Refused {
     Silent,
 }
 
-pub(crate) async fn call<A, B>(channel: Channel, path: &'static str, ask: A) -> Result<B, Refused>
+pub(crate) async fn call<A, B>(wire: Wire, path: &'static str, mut ask: A) -> Result<B, Refused>
 where
     A: prost::Message + Send + Sync + 'static,
     B: prost::Message + Default + Send + Sync + 'static,
 {
-    let mut grpc = Grpc::new(channel);
+    wire.asks(&mut ask);
+    let mut grpc = Grpc::new(wire.channel.clone());
     let asking = async {
         grpc.ready().await.map_err(|_| Refused::Unreachable)?;
         let path = PathAndQuery::from_static(path);
@@ -38,23 +85,23 @@ where
         let answer = grpc.unary(tonic::Request::new(ask), path, codec).await;
         answer.map(tonic::Response::into_inner).map_err(refused)
     };
-    timeout(PATIENCE, asking)
-        .await
-        .unwrap_or(Err(Refused::Silent))
+    let told = timeout(PATIENCE, asking).await;
+    wire.tells(told.unwrap_or(Err(Refused::Silent)))
 }
 
 /// A call that is answered by a stream.
 pub(crate) async fn stream<A, B>(
-    channel: Channel,
+    wire: Wire,
     path: &'static str,
-    ask: A,
+    mut ask: A,
     stays_open: bool,
 ) -> Result<Streaming<B>, Refused>
 where
     A: prost::Message + Send + Sync + 'static,
     B: prost::Message + Default + Send + Sync + 'static,
 {
-    let mut grpc = Grpc::new(channel);
+    wire.asks(&mut ask);
+    let mut grpc = Grpc::new(wire.channel);
     let asking = async {
         grpc.ready().await.map_err(|_| Refused::Unreachable)?;
         let path = PathAndQuery::from_static(path);

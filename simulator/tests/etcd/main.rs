@@ -15,11 +15,13 @@
 mod answer;
 mod arm;
 mod grpc;
+mod lies;
 mod play;
 mod random;
 mod real;
-mod recording;
 mod simulated;
+#[path = "../two_arms/mod.rs"]
+mod two_arms;
 
 use std::{
     collections::VecDeque,
@@ -27,7 +29,10 @@ use std::{
     thread,
 };
 
-use recording::{Case, cases, difference, recorded, recorded_versions};
+use two_arms::recording::{self, Case, cases, difference, recorded, recorded_versions};
+
+/// Where cases and recordings are.
+pub(crate) const FOLDER: &str = "tests/etcd";
 
 /// Cases that run at the same time on real etcd. They mostly wait.
 const AT_ONCE: usize = 6;
@@ -79,6 +84,31 @@ fn real_etcd_answers_as_it_was_recorded() {
     }
     if real::binaries().is_empty() {
         println!("simulated arm only: REAL=1 with ETCD_BIN and ETCD_BIN_3_6 asks real etcd");
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// Cases whose members keep their processes, since what a simulated one stores ends with its own,
+/// and which do not depend on time: a busy machine is not always in time.
+const ON_TCP: &[&str] = &["keys", "refusals", "learner"];
+
+#[test]
+fn members_that_listen_on_tcp_answer_as_real_etcd_did() {
+    let mut failures = Vec::new();
+    let chosen = cases()
+        .into_iter()
+        .filter(|it| ON_TCP.contains(&it.name.as_str()));
+    let chosen: Vec<Case> = chosen.collect();
+    for version in recorded_versions() {
+        let binary = real::Binary::simulated(&version);
+        let results = on_threads(chosen.clone(), |case| {
+            (real::play(&binary, &case.script), case)
+        });
+        for (answers, case) in results {
+            let expected = recorded(&version, &case).expect("it was recorded");
+            let text = difference(&case, &expected, &answers, "simulated");
+            failures.extend(text.map(|text| format!("{} {version}\n{text}", case.name)));
+        }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }

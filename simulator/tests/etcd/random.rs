@@ -1,81 +1,34 @@
-//! Random scripts, played on both arms.
+//! Random scripts about etcd: what is asked, and what happens to members meanwhile.
 //!
-//! Always holds: a script that the arms answer differently is shrunk to the shortest that still
-//! does, and printed as a case. Without a real etcd the simulation is played twice and compared
-//! with itself. `RANDOM=n` is how many scripts there are of each kind; `SEED=n` picks others.
+//! Owns: the vocabulary of random scripts.
+//! Deliberately does not know: how scripts are played, compared and shrunk.
 
-use proptest::{
-    collection::vec,
-    prelude::*,
-    sample::select,
-    test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner},
+use proptest::{collection::vec, prelude::*, sample::select};
+
+use crate::{
+    real, simulated,
+    two_arms::random::{self, Arms},
 };
 
-use crate::{real, recording::transcript, simulated};
-
-fn number(name: &str, default: u32) -> u32 {
-    let given = std::env::var(name).ok();
-    given.map_or(default, |text| text.parse().expect("a number"))
-}
-
-/// Plays random scripts until two arms differ.
+/// Compares with every real etcd that is asked for; with none, the newest version with itself.
 fn compare(kind: &str, scripts: impl Strategy<Value = Vec<String>>, begin: &[&str]) {
     let binaries = real::binaries();
-    let cases = number("RANDOM", if binaries.is_empty() { 10 } else { 2 });
-    let mut seed = [0; 32];
-    seed[..4].copy_from_slice(&number("SEED", 1).to_le_bytes());
-    let config = Config {
-        cases,
-        max_shrink_iters: 60,
-        failure_persistence: None,
-        ..Config::default()
-    };
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
-    let mut runner = TestRunner::new_with_rng(config, rng);
-    let result = runner.run(&scripts, |lines| {
-        let script: Vec<String> = begin
-            .iter()
-            .map(|line| (*line).to_owned())
-            .chain(lines)
-            .collect();
-        if binaries.is_empty() {
-            let version = "3.6.16";
-            let one = simulated::play(version, &script);
-            return same(version, &script, &one, &simulated::play(version, &script));
-        }
-        for binary in &binaries {
-            let real = real::play(binary, &script);
-            let simulated = simulated::play(&binary.version, &script);
-            same(&binary.version, &script, &real, &simulated)?;
-        }
-        Ok(())
-    });
-    let arms = if binaries.is_empty() {
-        "simulated arm only"
-    } else {
-        "two arms"
-    };
-    println!("{kind}: {cases} scripts, {arms}");
-    if let Err(failure) = result {
-        panic!("{kind}: {failure}");
+    let mut arms: Vec<Arms<'_>> = binaries
+        .iter()
+        .map(|binary| Arms {
+            version: binary.version.clone(),
+            real: Some(Box::new(move |script| real::play(binary, script))),
+            simulated: Box::new(|script| simulated::play(&binary.version, script)),
+        })
+        .collect();
+    if arms.is_empty() {
+        arms.push(Arms {
+            version: "3.6.16".to_owned(),
+            real: None,
+            simulated: Box::new(|script| simulated::play("3.6.16", script)),
+        });
     }
-}
-
-fn same(
-    version: &str,
-    script: &[String],
-    real: &[String],
-    simulated: &[String],
-) -> Result<(), TestCaseError> {
-    let different = (0..script.len()).find(|line| real[*line] != simulated[*line]);
-    let Some(line) = different else { return Ok(()) };
-    Err(TestCaseError::fail(format!(
-        "on {version} at `{}`\n  real:      {}\n  simulated: {}\nscript with real answers:\n{}",
-        script[line],
-        real[line],
-        simulated[line],
-        transcript(script, real)
-    )))
+    random::compare(kind, scripts, begin, &arms);
 }
 
 fn line(parts: Vec<BoxedStrategy<String>>) -> BoxedStrategy<String> {
@@ -116,6 +69,8 @@ fn about_keys() -> impl Strategy<Value = Vec<String>> {
     vec(request.prop_map(|line| format!("{line} via m0")), 1..60)
 }
 
+/// What members can be asked about each other. What a member says about itself that depends on
+/// whether it leads is left out.
 fn about_members() -> impl Strategy<Value = Vec<String>> {
     const MEMBERS: &[&str] = &["m0", "m1", "m2"];
     let request = prop_oneof![
@@ -125,14 +80,52 @@ fn about_members() -> impl Strategy<Value = Vec<String>> {
         2 => word(&["list", "stale-list"]),
         1 => line(vec![word(&["put"]), word(KEYS), word(VALUES)]),
         1 => line(vec![word(&["get"]), word(KEYS)]),
+        1 => line(vec![word(&["grant"]), word(LEASES), word(&["100", "500"])]),
+        1 => word(&["alarms", "leases", "raise NOSPACE m1", "disarm m1", "move m4", "hashkv 0"]),
     ];
     let asked = (request, select(MEMBERS)).prop_map(|(line, via)| format!("{line} via {via}"));
     let act = prop_oneof![
         2 => Just("wait 6s".to_owned()),
-        1 => line(vec![word(&["kill", "restart"]), word(&["m2"])]),
-        1 => line(vec![word(&["pause m1\nwait 4s\nresume m1\nwait 2s"])]),
+        1 => word(&["kill m2", "restart m2"]),
+        1 => word(&["pause m1\nwait 4s\nresume m1\nwait 2s"]),
     ];
     vec(prop_oneof![4 => asked, 1 => act], 1..14).prop_map(settled)
+}
+
+/// Learners that join, fail to, are promoted, removed, restarted and lose their data, beside one
+/// voter that all can rely on.
+fn about_learners() -> impl Strategy<Value = Vec<String>> {
+    let request = prop_oneof![
+        3 => line(vec![word(&["add"]), word(&["m1", "m2"]), word(&["learner"]), word(&["via m0"])]),
+        3 => line(vec![word(&["remove", "promote"]), word(&["m1", "m2"]), word(&["via m0"])]),
+        2 => word(&["list via m0", "put a 1 via m0", "get a via m0"]),
+        2 => word(&["boot m1 existing m0 m1\nwait 2s", "boot m1 existing m0 m1 m2\nwait 2s"]),
+        1 => word(&["boot m1 new m0 m1\nwait 2s", "boot m1 existing m0\nwait 2s"]),
+        1 => word(&["kill m1\nwait 2s", "kill m1\nwipe m1\nwait 2s"]),
+        2 => word(&["stale-get a via m1", "list via m1", "put b 1 via m1", "status via m1"]),
+        1 => word(&["page m1 /health", "page m1 /readyz", "page m1 /livez"]),
+    ];
+    vec(request, 1..10).prop_map(one_process_each)
+}
+
+/// Starts a member only when it does not run, and stops it only when it may. One that has ended by
+/// itself is not known here, so its end is asked for before it is started again.
+fn one_process_each(lines: Vec<String>) -> Vec<String> {
+    let mut script = Vec::new();
+    let mut runs = false;
+    for line in lines.iter().flat_map(|line| line.split('\n')) {
+        let verb = line.split(' ').next().unwrap_or_default();
+        match verb {
+            "boot" if runs => script.extend(["kill m1".to_owned(), "wait 2s".to_owned()]),
+            "boot" => runs = true,
+            "kill" if !runs => continue,
+            "kill" => runs = false,
+            "wipe" if runs => continue,
+            _ => {}
+        }
+        script.push(line.to_owned());
+    }
+    script
 }
 
 /// Gives the cluster time to notice what happened to a member, and lets a member start only after
@@ -165,4 +158,9 @@ fn random_requests_about_keys_are_answered_alike() {
 #[test]
 fn random_changes_of_members_are_answered_alike() {
     compare("members", about_members(), &["new m0 m1 m2", "wait 6s"]);
+}
+
+#[test]
+fn random_lives_of_learners_are_told_alike() {
+    compare("learners", about_learners(), &["new m0"]);
 }

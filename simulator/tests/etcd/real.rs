@@ -1,4 +1,5 @@
-//! The real arm: processes of real etcd on loopback addresses.
+//! The real arm: processes of real etcd on loopback addresses. Simulated members can be processes
+//! too, which is how they are asked over TCP.
 //!
 //! Always holds: each script has addresses and a folder of its own; its processes end with it.
 
@@ -18,14 +19,30 @@ use tokio::{
     net::TcpStream,
     time::{sleep, timeout},
 };
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Endpoint;
 
-use crate::arm::{Arm, Ended};
+use crate::{
+    arm::{Arm, Ended},
+    grpc::Wire,
+};
 
-/// A real etcd.
+/// An etcd that runs as processes.
 pub(crate) struct Binary {
     path: PathBuf,
+    /// What comes before etcd's own flags.
+    arguments: Vec<String>,
     pub(crate) version: String,
+}
+
+impl Binary {
+    /// Simulated members as processes: `simulator etcd`.
+    pub(crate) fn simulated(version: &str) -> Self {
+        Self {
+            path: env!("CARGO_BIN_EXE_simulator").into(),
+            arguments: vec!["etcd".to_owned(), version.to_owned()],
+            version: version.to_owned(),
+        }
+    }
 }
 
 /// Those that the environment names, when it asks for them. They take minutes, and real time on a
@@ -47,6 +64,7 @@ pub(crate) fn binaries() -> Vec<Binary> {
                 .find_map(|line| line.strip_prefix("etcd Version: "));
             Binary {
                 path: path.into(),
+                arguments: Vec::new(),
                 version: version.expect("etcd tells its version").to_owned(),
             }
         })
@@ -124,6 +142,7 @@ impl Arm for Real<'_> {
     fn boot(&mut self, name: &str, flags: &[String]) {
         let log = File::create(self.log(name)).expect("a log");
         let child = Command::new(&self.binary.path)
+            .args(&self.binary.arguments)
             .arg(format!(
                 "--data-dir={}",
                 self.folder.path().join(name).display()
@@ -181,11 +200,12 @@ impl Arm for Real<'_> {
         None
     }
 
-    fn channel(&mut self, name: &str) -> Channel {
+    fn channel(&mut self, name: &str) -> Wire {
         let address = self.address(name);
         Endpoint::from_shared(format!("http://{address}:2379"))
             .expect("a valid address")
             .connect_lazy()
+            .into()
     }
 
     async fn page(&mut self, name: &str, path: &str) -> Option<(u16, String)> {

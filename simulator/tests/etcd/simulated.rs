@@ -9,9 +9,13 @@ use simulator::{
     net::{Death, HostId, Net, Resolve, connect_by_name},
 };
 use tokio::time::timeout;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Endpoint;
 
-use crate::arm::{Arm, Ended};
+use crate::{
+    arm::{Arm, Ended},
+    grpc::Wire,
+    lies::Liar,
+};
 
 /// Plays a script against the simulation of a version.
 pub(crate) fn play(version: &str, script: &[String]) -> Vec<String> {
@@ -23,13 +27,23 @@ pub(crate) fn play(version: &str, script: &[String]) -> Vec<String> {
     .expect("a deterministic simulation")
 }
 
+/// The same with a simulation that is broken.
+pub(crate) fn play_broken(version: &str, script: &[String], liar: &'static Liar) -> Vec<String> {
+    let version: Version = (liar.version)(version).parse().expect("a version");
+    simulate(1, async |simulation| {
+        let server = Simulated::new(simulation, version);
+        crate::play::play(&mut crate::lies::Lying { server, liar }, script).await
+    })
+    .expect("a deterministic simulation")
+}
+
 struct Place {
     host: HostId,
     disk: Disk,
     running: Option<Running>,
 }
 
-struct Simulated {
+pub(crate) struct Simulated {
     simulation: Simulation,
     net: Arc<dyn Net>,
     client: HostId,
@@ -141,7 +155,7 @@ impl Arm for Simulated {
         })
     }
 
-    fn channel(&mut self, name: &str) -> Channel {
+    fn channel(&mut self, name: &str) -> Wire {
         let address = self.address(name);
         let (net, client) = (Arc::clone(&self.net), self.client);
         let connector = tower::service_fn(move |uri: http::Uri| {
@@ -155,6 +169,7 @@ impl Arm for Simulated {
         Endpoint::from_shared(format!("http://{address}:2379"))
             .expect("a valid address")
             .connect_with_connector_lazy(connector)
+            .into()
     }
 
     async fn page(&mut self, name: &str, path: &str) -> Option<(u16, String)> {

@@ -10,6 +10,7 @@ use etcd_client::proto::{
     PbSnapshotRequest, PbSnapshotResponse, PbStatusRequest, PbStatusResponse,
 };
 use prost::Message as _;
+use sha2::{Digest as _, Sha256};
 use tonic::{Request, Response};
 
 use super::{Answer, Answers, Api, OnLearner, header_of, mismatch};
@@ -22,6 +23,8 @@ use crate::etcd::{
 
 /// Bytes of a snapshot in one message.
 const SNAPSHOT_PIECE: usize = 32 * 1024;
+/// A snapshot without its checksum is a multiple of this.
+const SNAPSHOT_PAGE: usize = 4096;
 
 #[tonic::async_trait]
 impl PbMaintenanceService for Api {
@@ -66,6 +69,7 @@ impl PbMaintenanceService for Api {
         self.admit("HashKV", OnLearner::Refuses, &request)?;
         let wanted = request.into_inner().revision;
         let header = self.header_with_revision();
+        let tells = self.server.look(|member| member.quirks().tells_storage);
         let (revision, compacted, hash) = self.server.look(|member| {
             let store = &member.state().store;
             let revision = if wanted > 0 { wanted } else { store.revision() };
@@ -83,21 +87,29 @@ impl PbMaintenanceService for Api {
             header,
             hash,
             compact_revision,
-            hash_revision: revision,
+            hash_revision: if tells { revision } else { 0 },
         }))
     }
 
     type SnapshotStream = Answers<PbSnapshotResponse>;
 
-    /// The state in this simulator's own encoding: etcd's is a bbolt file, which nothing here reads.
+    /// The state in this simulator's own encoding, in pages and with the checksum behind them that
+    /// clients look for. etcd's pages are a bbolt file, which nothing here reads.
     async fn snapshot(&self, request: Request<PbSnapshotRequest>) -> Answer<Self::SnapshotStream> {
         self.admit("Snapshot", OnLearner::Serves, &request)?;
-        let (state, version) = self.server.look(|member| {
+        let (mut state, version) = self.server.look(|member| {
+            let version = member
+                .quirks()
+                .tells_storage
+                .then(|| member.version().of_cluster().to_string());
             (
                 member.state().dump().encode_to_vec(),
-                member.version().to_string(),
+                version.unwrap_or_default(),
             )
         });
+        state.resize(state.len().next_multiple_of(SNAPSHOT_PAGE), 0);
+        let checksum = Sha256::digest(&state);
+        state.extend_from_slice(&checksum);
         let total = state.len();
         let pieces = state
             .chunks(SNAPSHOT_PIECE)
@@ -157,7 +169,7 @@ fn status(member: &Member) -> PbStatusResponse {
         is_learner: member.is_learner(),
         ..PbStatusResponse::default()
     };
-    if member.quirks().status_has_storage_fields {
+    if member.quirks().tells_storage {
         response.storage_version = version.of_cluster().to_string();
         response.db_size_quota = member.config().quota;
         response.downgrade_info = Some(PbDowngradeInfo::default());

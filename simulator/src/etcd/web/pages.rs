@@ -157,7 +157,7 @@ fn version(server: &Arc<Server>) -> String {
         let cluster = member.state().cluster_version.clone();
         let cluster = cluster.unwrap_or_else(|| "not_decided".to_owned());
         let server = member.version();
-        if member.quirks().status_has_storage_fields {
+        if member.quirks().tells_storage {
             let storage = format!("{}.{}.0", server.major, server.minor);
             return format!(
                 r#"{{"etcdserver":"{server}","etcdcluster":"{cluster}","storage":"{storage}"}}"#

@@ -132,7 +132,11 @@ impl Form {
             .split(',')
             .filter_map(|range| Self::of_range(range, included));
         forms.into_iter().next().ok_or_else(|| {
-            let message = "406: Not Acceptable\n\nAvailable representations: application/json, application/yaml, application/vnd.kubernetes.protobuf";
+            if accept.starts_with("application/json") {
+                let message = "only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf";
+                return ApiError::new(406, "NotAcceptable", message);
+            }
+            let message = "406: Not Acceptable\n\nAvailable representations: application/json, application/yaml, application/vnd.kubernetes.protobuf, application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch";
             ApiError::new(406, "NotAcceptable", message).with_details(serde_json::json!({}))
         })
     }

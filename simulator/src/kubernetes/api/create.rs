@@ -10,9 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    ApiError, ApiServer, Cause, Resource, kinds,
-    metadata::{self, set},
-    names,
+    ApiError, ApiServer, Cause, Resource, kinds, metadata, names,
     resource::{CUSTOM_RESOURCE_DEFINITIONS as DEFINITIONS, SERVICE_ACCOUNTS},
     write::{Writer, Written, check_type},
 };
@@ -48,6 +46,7 @@ impl ApiServer {
         kinds::default(r, &mut object);
         let (namespace, name) = place(&object);
         self.check_namespace(r, &namespace, &name)?;
+        metadata::of(&mut object).remove("deletionTimestamp");
         if !writer.tracked {
             object = self.track(writer, r, "", None, &object);
         }
@@ -91,17 +90,14 @@ impl ApiServer {
     fn stamp(&mut self, now: Timestamp, r: &Resource, object: &mut Value) {
         let uid = names::uid(&mut self.rng);
         let metadata = metadata::of(object);
-        for field in [
-            "deletionTimestamp",
-            "deletionGracePeriodSeconds",
-            "selfLink",
-            "resourceVersion",
-        ] {
+        for field in ["deletionGracePeriodSeconds", "selfLink", "resourceVersion"] {
             metadata.remove(field);
         }
         metadata.insert("uid".into(), uid.into());
         metadata.insert("creationTimestamp".into(), metadata::time(now).into());
-        set(metadata, "generation", r.generation.then(|| 1.into()));
+        if r.generation {
+            metadata.insert("generation".into(), 1.into());
+        }
         if r.id == DEFINITIONS.id {
             object["status"] = kinds::accepted(object, &metadata::time(now));
             object["metadata"]["finalizers"] = json!([kinds::CLEANUP]);

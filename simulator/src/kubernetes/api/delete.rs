@@ -86,7 +86,13 @@ impl ApiServer {
         choose_finalizers(&mut object, options.propagation);
         mark(writer.now, r, &mut object, &live, options);
         if is_finished(r, &object) {
-            return Ok(Deleted::Gone(self.purge(writer, r, object)));
+            // What goes at once was never marked, but for a pod, whose grace is always told.
+            let last = if r.id == "pods" || metadata::is_deleting(&live) {
+                object
+            } else {
+                (*live).clone()
+            };
+            return Ok(Deleted::Gone(self.purge(writer, r, last)));
         }
         if object == *live {
             return Ok(Deleted::Marked(live));

@@ -9,7 +9,10 @@ use std::{cell::RefCell, fmt};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use super::ApiError;
+use super::{ApiError, go_json};
+
+/// Bytes of an unreadable body that are shown.
+const SHOWN: usize = 30;
 
 /// A parsed body.
 pub(super) struct Parsed {
@@ -23,9 +26,12 @@ pub(super) struct Parsed {
 /// # Errors
 /// When the body cannot be read; `expected` is the kind that it should hold.
 pub(super) fn parse(body: &[u8], media_type: &str, expected: &str) -> Result<Parsed, ApiError> {
-    if media_type.ends_with("yaml") && body.trim_ascii_start().first() != Some(&b'{') {
+    // JSON is YAML too, and then told of in JSON's words.
+    let is_json =
+        || body.trim_ascii_start().first() == Some(&b'{') && go_json::complaint(body).is_none();
+    if media_type.ends_with("yaml") && !is_json() {
         let value = serde_saphyr::from_slice(body)
-            .map_err(|wrong| ApiError::bad_request(format!("error decoding YAML: {wrong}")))?;
+            .map_err(|wrong| unrecognized(body, expected, format_args!("yaml: {wrong}")))?;
         return Ok(Parsed {
             value,
             duplicates: Vec::new(),
@@ -50,22 +56,54 @@ pub(super) fn parse(body: &[u8], media_type: &str, expected: &str) -> Result<Par
 
 /// What a real server says to a body that is not JSON.
 fn unreadable(body: &[u8], wrong: &serde_json::Error, expected: &str) -> ApiError {
-    let what = match body.iter().find(|b| !b.is_ascii_whitespace()) {
-        Some(first) if !b"{[\"-0123456789tfn".contains(first) => {
-            let first = char::from(*first);
-            format!("invalid character '{first}' looking for beginning of value")
-        }
-        _ if wrong.is_eof() => "unexpected end of JSON input".to_owned(),
-        _ => wrong.to_string(),
-    };
-    let shown = match body.first() {
+    let what = go_json::complaint(body).unwrap_or_else(|| wrong.to_string());
+    unrecognized(
+        body,
+        expected,
+        format_args!("couldn't get version/kind; json parse error: {what}"),
+    )
+}
+
+/// A body that is none of the kind.
+pub(super) fn unrecognized(body: &[u8], expected: &str, why: impl fmt::Display) -> ApiError {
+    let start = &body[..body.len().min(SHOWN)];
+    let mut shown = match body.first() {
         None => "<empty>".to_owned(),
-        Some(b'{') => String::from_utf8_lossy(body).into_owned(),
-        Some(_) => body.iter().map(|b| format!("{b:02x}")).collect(),
+        Some(b'{') => String::from_utf8_lossy(start).into_owned(),
+        Some(_) => start.iter().map(|b| format!("{b:02x}")).collect(),
     };
+    if body.len() > SHOWN {
+        shown.push_str(" ...");
+    }
     ApiError::bad_request(format!(
-        "the object provided is unrecognized (must be of type {expected}): couldn't get version/kind; json parse error: {what} ({shown})"
+        "the object provided is unrecognized (must be of type {expected}): {why} ({shown})"
     ))
+}
+
+/// Parses the options of a request.
+///
+/// # Errors
+/// In other words than for an object, and as a failure of the server.
+pub(super) fn parse_options(body: &[u8], media_type: &str) -> Result<Value, ApiError> {
+    let parsed = parse(body, media_type, "").map_err(|refusal| match go_json::complaint(body) {
+        Some(what) => {
+            let why = format!("couldn't get version/kind; json parse error: {what}");
+            ApiError::new(500, "", why)
+        }
+        None => refusal,
+    });
+    parsed.map(|parsed| parsed.value)
+}
+
+/// Parses a patch in JSON.
+///
+/// # Errors
+/// In other words than for an object.
+pub(super) fn parse_patch(body: &[u8]) -> Result<Parsed, ApiError> {
+    parse(body, "application/json", "").map_err(|refusal| match go_json::complaint(body) {
+        Some(what) => ApiError::bad_request(format!("error decoding patch: {what}")),
+        None => refusal,
+    })
 }
 
 struct Node<'a> {

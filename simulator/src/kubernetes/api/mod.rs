@@ -18,6 +18,7 @@ mod definitions;
 mod delete;
 mod discovery;
 mod error;
+mod go_json;
 mod json;
 mod jsonpath;
 mod kinds;

@@ -27,7 +27,19 @@ pub(super) fn label(name: &str) -> Option<String> {
     if name.len() > 63 {
         return Some("must be no more than 63 characters".to_owned());
     }
-    (!is_label(name)).then(|| LABEL.to_owned())
+    if is_label(name) {
+        return None;
+    }
+    // What is right but for its dots is told so.
+    let dots_only = subdomain(name).is_none();
+    Some(
+        if dots_only {
+            "must not contain dots"
+        } else {
+            LABEL
+        }
+        .to_owned(),
+    )
 }
 
 /// What is wrong with a name that must be a DNS label of the older, stricter kind.

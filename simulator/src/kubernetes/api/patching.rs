@@ -9,10 +9,11 @@ use std::sync::OnceLock;
 use serde_json::{Value, json};
 
 use super::{
-    ApiError, ApiServer, Resource,
+    ApiError, ApiServer, Resource, metadata,
     resource::{BUILT_INS, is_built_in},
     types::{Types, decode::decode},
     write::Writer,
+    writes::type_name,
 };
 use crate::kubernetes::schema::{self, ApplyError, Conflict, Manager, PatchError, TypeSchema};
 
@@ -25,8 +26,8 @@ pub(super) enum PatchKind {
     Apply,
 }
 
-const ALL: &str = "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml, application/apply-patch+cbor";
-const CUSTOM: &str = "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml, application/apply-patch+cbor";
+const CUSTOM: &str =
+    "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
 
 impl PatchKind {
     pub(super) fn of_media_type(r: &Resource, media_type: &str) -> Result<Self, ApiError> {
@@ -36,11 +37,13 @@ impl PatchKind {
             "application/merge-patch+json" => Ok(Self::Merge),
             "application/strategic-merge-patch+json" if built_in => Ok(Self::Strategic),
             "application/apply-patch+yaml" => Ok(Self::Apply),
-            _ => Err(ApiError::unsupported_media_type(if built_in {
-                ALL
-            } else {
-                CUSTOM
-            })),
+            // The routes of built-in kinds refuse it before anybody who could say what is accepted.
+            _ if built_in => {
+                let message = "415: Unsupported Media Type";
+                let refusal = ApiError::new(415, "UnsupportedMediaType", message);
+                Err(refusal.with_details(json!({})))
+            }
+            _ => Err(ApiError::unsupported_media_type(CUSTOM)),
         }
     }
 }
@@ -82,6 +85,9 @@ impl ApiServer {
         if let Some(live) = live {
             schema::restore_times(live, &mut tracked);
         }
+        if subresource == "scale" {
+            forget_times(&mut tracked);
+        }
         tracked
     }
 
@@ -112,6 +118,12 @@ impl ApiServer {
         live: &Value,
         patch: &Value,
     ) -> Result<Value, ApiError> {
+        if kind != PatchKind::Json && !patch.is_object() {
+            return Err(ApiError::bad_request(format!(
+                "error decoding patch: json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
+                type_name(patch)
+            )));
+        }
         let patched = match kind {
             PatchKind::Json => schema::json_patch(live, patch),
             PatchKind::Strategic => schema::strategic_merge_patch(live, patch, &self.shape(r)),
@@ -124,6 +136,16 @@ impl ApiServer {
             }
             PatchError::Unmergeable(message) => ApiError::new(500, "", message),
         })
+    }
+}
+
+/// Who writes a scale owns the replicas, and when is not noted.
+fn forget_times(object: &mut Value) {
+    let entries = object["metadata"]["managedFields"].as_array_mut();
+    for entry in entries.into_iter().flatten() {
+        if entry["subresource"] == "scale" {
+            metadata::fields(entry).remove("time");
+        }
     }
 }
 

@@ -31,6 +31,8 @@ pub(super) enum Unreadable {
         "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]"
     )]
     NoPrefix,
+    #[error("empty body")]
+    Empty,
     #[error("unexpected EOF")]
     TooShort,
     #[error("proto: wrong wireType = {0} for field {1}")]
@@ -42,6 +44,9 @@ pub(super) enum Unreadable {
 /// The JSON form of a body.
 pub(super) fn to_json(body: &[u8]) -> Result<Value, Unreadable> {
     let rest = body.strip_prefix(MAGIC).ok_or(Unreadable::NoPrefix)?;
+    if rest.is_empty() {
+        return Err(Unreadable::Empty);
+    }
     let (mut version, mut kind, mut raw) = (String::new(), String::new(), Vec::new());
     for (number, field) in fields(rest)? {
         match (number, field) {

@@ -38,7 +38,8 @@ impl Query {
         found.is_some_and(|(_, value)| !matches!(value.as_str(), "false" | "0" | "False"))
     }
 
-    pub(super) fn number(&self, name: &str) -> Result<Option<u64>, ApiError> {
+    /// A whole number, which may be below zero.
+    pub(super) fn number(&self, name: &str) -> Result<Option<i64>, ApiError> {
         let parse = |text: &str| {
             text.parse().map_err(|_| {
                 let why = format!("strconv.ParseInt: parsing {text:?}: invalid syntax");

@@ -75,12 +75,9 @@ impl ApiServer {
         let renderer = self.renderer(call, &target.r)?;
         let selector = self.selector(&call.query, target)?;
         let (start, cursor) = self.start_of_watch(&call.query)?;
-        let timeout = match call
-            .query
-            .number("timeoutSeconds")?
-            .filter(|seconds| *seconds > 0)
-        {
-            Some(seconds) => i64::try_from(seconds).unwrap_or(i64::from(u32::MAX)),
+        let asked = call.query.number("timeoutSeconds")?;
+        let timeout = match asked.filter(|seconds| *seconds > 0) {
+            Some(seconds) => seconds,
             None => self.rng.random_range(DEFAULT_TIMEOUT),
         };
         let watch = Watch {
@@ -102,7 +99,14 @@ impl ApiServer {
     }
 
     fn start_of_watch(&self, query: &Query) -> Result<(Start, u64), ApiError> {
-        let asked = query.revision()?.unwrap_or(0);
+        let asked = query.revision().map_err(|refusal| {
+            // A watch tells it as a failure of the server.
+            let why = refusal
+                .message
+                .trim_start_matches("invalid resource version: ");
+            ApiError::new(500, "", why)
+        })?;
+        let asked = asked.unwrap_or(0);
         let current = self.store.revision();
         let matching = query.get("resourceVersionMatch");
         let refuse = |causes: &[Cause]| Err(ApiError::invalid_options("ListOptions", causes));

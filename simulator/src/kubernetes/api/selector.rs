@@ -171,7 +171,7 @@ fn parse_requirement(text: &str) -> Result<Requirement, ApiError> {
         let test = match operator.trim() {
             "in" => Test::In(values),
             "notin" => Test::NotIn(values),
-            _ => return Err(unparsable(text)),
+            other => return Err(unparsable(other)),
         };
         return Ok(Requirement {
             key: key_of(key)?,
@@ -189,6 +189,10 @@ fn parse_requirement(text: &str) -> Result<Requirement, ApiError> {
         ("<", |value| value.parse().ok().map(Test::Less)),
     ] {
         if let Some((key, value)) = text.split_once(operator) {
+            if value.trim_start().starts_with('=') {
+                let why = "unable to parse requirement: found '=', expected: identifier";
+                return Err(ApiError::bad_request(why));
+            }
             let test = test(value.trim().to_owned()).ok_or_else(|| unparsable(text))?;
             return Ok(Requirement {
                 key: key_of(key)?,

@@ -74,7 +74,9 @@ impl ApiServer {
         }
         self.check_change(r, subresource, &object, &live)?;
         kinds::admit_update(self, r, &object, &live)?;
-        if r.generation && kinds::desired_state_changed(r, &object, &live) {
+        // Being put on a node is not a change of what is wanted.
+        let wants = r.generation && subresource != "binding";
+        if wants && kinds::desired_state_changed(r, &object, &live) {
             let next = metadata::generation(&live) + 1;
             metadata::of(&mut object).insert("generation".into(), next.into());
         }
@@ -102,6 +104,9 @@ impl ApiServer {
         if matches!(subresource, "") {
             causes.extend(kinds::validate(r, object));
             causes.extend(kinds::validate_update(r, object, live));
+        }
+        if subresource == "status" {
+            causes.extend(kinds::validate_status(r, object));
         }
         causes.extend(self.validate_custom(r, object, Some(live)));
         if causes.is_empty() {
@@ -192,5 +197,6 @@ fn check_finalizers(object: &Value, live: &Value) -> Vec<Cause> {
         "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
         quoted.join(", ")
     );
-    vec![Cause::forbidden("metadata.finalizers", why)]
+    // A real server checks it twice, and says so.
+    vec![Cause::forbidden("metadata.finalizers", why); 2]
 }

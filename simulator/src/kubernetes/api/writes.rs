@@ -14,6 +14,7 @@ use super::{
     delete::{DeleteOptions, Deleted, Propagation},
     json, metadata,
     patching::PatchKind,
+    protobuf,
     query::Query,
     resource::is_built_in,
     rest::{Call, Target},
@@ -24,6 +25,9 @@ use super::{
 
 /// Kinds that an update creates when they are not there.
 const CREATED_BY_UPDATE: [&str; 3] = ["leases.coordination.k8s.io", "endpoints", "events"];
+
+/// What Go reads first of every object.
+const TYPE_META: &str = r#"struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }"#;
 
 const BODIES: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
 
@@ -96,8 +100,17 @@ impl ApiServer {
         if kind == PatchKind::Apply && call.query.get("fieldManager").is_none() {
             return Err(manager_required());
         }
+        if kind != PatchKind::Apply && call.query.get("force").is_some() {
+            let cause = Cause::forbidden("force", "may not be specified for non-apply patch");
+            return Err(ApiError::invalid_options("PatchOptions", &[cause]));
+        }
         let mut writer = call.writer(&manager)?;
-        let patch = json::parse(call.request.body(), call.media_type(), &target.r.kind)?;
+        let patch = match kind {
+            PatchKind::Apply => {
+                json::parse(call.request.body(), call.media_type(), &target.r.kind)?
+            }
+            _ => json::parse_patch(call.request.body())?,
+        };
         writer.duplicates = patch.duplicates;
         let live = self
             .store
@@ -148,6 +161,17 @@ impl ApiServer {
             metadata::namespace(&applied).to_owned(),
             metadata::name(&applied).to_owned(),
         );
+        let text = |field: &str| applied[field].as_str().unwrap_or_default().to_owned();
+        let (version, kind) = (text("apiVersion"), text("kind"));
+        if (version.as_str(), kind.as_str()) != (r.api_version().as_str(), &*r.kind) {
+            let version = if version.contains('/') {
+                version
+            } else {
+                format!("/{version}")
+            };
+            let why = format!("invalid object type: {version}, Kind={kind}");
+            return Err(ApiError::bad_request(why));
+        }
         let mut applied = in_place(target, applied)?;
         check_type(r, &mut applied)?;
         if live.is_none() {
@@ -225,13 +249,12 @@ impl ApiServer {
             &selector,
             &Query::default(),
         )?;
+        // They are shown as they were listed, not as they went.
         let mut deleted = Vec::new();
         for object in listed.objects {
             let place = (metadata::namespace(&object), metadata::name(&object));
             match self.delete_as(&writer, &target.r, place, &options.options) {
-                Ok(Deleted::Gone(object) | Deleted::Marked(object)) => {
-                    deleted.push(views::outward(&target.r, &object));
-                }
+                Ok(_) => deleted.push(views::outward(&target.r, &object)),
                 Err(refusal) if refusal.is_not_found() => {}
                 Err(refusal) => return Err(refusal),
             }
@@ -250,23 +273,30 @@ impl ApiServer {
         r: &Resource,
         writer: &mut Writer,
     ) -> Result<Value, ApiError> {
+        if call.media_type() == protobuf::MEDIA_TYPE
+            && let Err(wrong) = protobuf::to_json(call.request.body())
+            && !matches!(wrong, protobuf::Unreadable::UnknownKind { .. })
+        {
+            return Err(json::unrecognized(call.request.body(), &r.kind, wrong));
+        }
         if !matches!(call.media_type(), "application/json" | "application/yaml") {
             return Err(ApiError::unsupported_media_type(BODIES));
         }
         let parsed = json::parse(call.request.body(), call.media_type(), &r.kind)?;
         writer.duplicates = parsed.duplicates;
         if !parsed.value.is_object() {
-            let why = "couldn't get version/kind; json parse error: json: cannot unmarshal into Go value of type struct";
-            return Err(ApiError::bad_request(why));
+            let found = type_name(&parsed.value);
+            let why = format!(
+                "couldn't get version/kind; json parse error: json: cannot unmarshal {found} into Go value of type {TYPE_META}"
+            );
+            return Err(json::unrecognized(call.request.body(), &r.kind, why));
         }
         for (field, name) in [("kind", "Kind"), ("apiVersion", "apiVersion")] {
             let missing = parsed.value[field].as_str().is_none_or(str::is_empty);
             if missing && !is_built_in(r) {
                 let text = String::from_utf8_lossy(call.request.body());
-                return Err(ApiError::bad_request(format!(
-                    "the object provided is unrecognized (must be of type {}): Object '{name}' is missing in '{text}' ({text})",
-                    r.kind
-                )));
+                let why = format!("Object '{name}' is missing in '{text}'");
+                return Err(json::unrecognized(call.request.body(), &r.kind, why));
             }
         }
         Ok(parsed.value)
@@ -306,15 +336,21 @@ impl ApiServer {
     }
 }
 
+/// What Go calls the type of a value that it cannot take.
+pub(super) fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Array(_) => "array",
+        Value::String(_) => "string",
+        Value::Bool(_) => "bool",
+        Value::Object(_) => "object",
+        Value::Number(_) | Value::Null => "number",
+    }
+}
+
 /// Puts the object where the path says, and refuses one that says otherwise.
 pub(super) fn in_place(target: &Target, mut object: Value) -> Result<Value, ApiError> {
     if !matches!(object["metadata"], Value::Null | Value::Object(_)) {
-        let found = match object["metadata"] {
-            Value::Array(_) => "array",
-            Value::String(_) => "string",
-            Value::Bool(_) => "bool",
-            _ => "number",
-        };
+        let found = type_name(&object["metadata"]);
         let kind = &target.r.kind;
         return Err(ApiError::bad_request(format!(
             "{kind} in version {:?} cannot be handled as a {kind}: json: cannot unmarshal {found} into Go struct field {kind}.metadata of type v1.ObjectMeta",
@@ -381,19 +417,21 @@ fn delete_options(call: &Call) -> Result<ParsedDeleteOptions, ApiError> {
     let given = if body.is_empty() {
         Value::Null
     } else {
-        json::parse(body, call.media_type(), "DeleteOptions")?.value
+        json::parse_options(body, call.media_type())?
     };
     let grace = match given["gracePeriodSeconds"].as_i64() {
         Some(seconds) => Some(seconds),
-        None => call
-            .query
-            .get("gracePeriodSeconds")
-            .and_then(|text| text.parse().ok()),
+        None => call.query.number("gracePeriodSeconds")?,
     };
     let policy = given["propagationPolicy"]
         .as_str()
         .or(call.query.get("propagationPolicy"));
     let orphan = given["orphanDependents"].as_bool();
+    if let (Some(policy), Some(_)) = (policy, orphan) {
+        let why = "orphanDependents and deletionPropagation cannot be both set";
+        let cause = Cause::invalid("propagationPolicy", format!("{policy:?}"), why);
+        return Err(ApiError::invalid_options("DeleteOptions", &[cause]));
+    }
     let propagation = match (policy, orphan) {
         (Some("Background"), _) => Some(Propagation::Background),
         (Some("Foreground"), _) => Some(Propagation::Foreground),

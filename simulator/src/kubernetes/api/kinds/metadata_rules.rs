@@ -67,14 +67,35 @@ fn check_owners(meta: &Value, causes: &mut Vec<Cause>) {
         .filter(|owner| owner["controller"] == true)
         .collect();
     if let [first, second, ..] = controllers.as_slice() {
-        let name = |owner: &Value| owner["name"].as_str().unwrap_or_default().to_owned();
+        let text =
+            |owner: &Value, field: &str| owner[field].as_str().unwrap_or_default().to_owned();
+        let name = |owner: &Value| format!("{}/{}", text(owner, "kind"), text(owner, "name"));
         let why = format!(
             "Only one reference can have Controller set to true. Found \"true\" in references for {} and {}",
             name(first),
             name(second)
         );
-        causes.push(Cause::invalid(at, &meta["ownerReferences"], why));
+        let shown: Vec<String> = items(&meta["ownerReferences"]).map(shown).collect();
+        let shown = format!("[{}]", shown.join(","));
+        causes.push(Cause::invalid(at, shown, why));
     }
+}
+
+/// An owner as Go writes it: in the order of its struct.
+fn shown(owner: &Value) -> String {
+    let order = [
+        "apiVersion",
+        "kind",
+        "name",
+        "uid",
+        "controller",
+        "blockOwnerDeletion",
+    ];
+    let fields = order.iter().filter_map(|field| {
+        let value = owner.get(*field)?;
+        Some(format!("{field:?}:{value}"))
+    });
+    format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
 }
 
 fn check_finalizers(r: &Resource, object: &Value, causes: &mut Vec<Cause>) {

@@ -32,7 +32,7 @@ pub(super) use service::addresses;
 /// What is wrong with a name for this kind.
 pub(super) fn check_name(r: &Resource, name: &str) -> Option<String> {
     match r.id.as_ref() {
-        "namespaces" => names::label(name),
+        "namespaces" | "statefulsets.apps" => names::label(name),
         "services" => names::label_1035(name),
         id if id.ends_with("rbac.authorization.k8s.io") => names::path_segment(name),
         _ => names::subdomain(name),
@@ -169,6 +169,14 @@ pub(super) fn validate(r: &Resource, object: &Value) -> Vec<Cause> {
         _ => Vec::new(),
     });
     causes
+}
+
+/// What is wrong with the status of an object.
+pub(super) fn validate_status(r: &Resource, object: &Value) -> Vec<Cause> {
+    match r.id.as_ref() {
+        "statefulsets.apps" => workload::validate_stateful_set_status(&object["status"]),
+        _ => Vec::new(),
+    }
 }
 
 /// What is wrong with an object given what it was before.

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::items;
-use crate::kubernetes::api::{Cause, names};
+use crate::kubernetes::api::{Cause, names, quantity};
 
 const PORTS: std::ops::RangeInclusive<i64> = 1..=65535;
 const HANDLERS: [&str; 4] = ["exec", "httpGet", "tcpSocket", "grpc"];
@@ -114,6 +114,7 @@ fn check_container<'a>(
     check_ports(container, at, causes);
     check_variables(container, at, causes);
     check_mounts(container, at, volumes, causes);
+    check_resources(&container["resources"], at, causes);
     let policy = container["imagePullPolicy"].as_str().unwrap_or_default();
     let policies = ["Always", "IfNotPresent", "Never"];
     if !policies.contains(&policy) {
@@ -126,6 +127,26 @@ fn check_container<'a>(
     for name in ["livenessProbe", "readinessProbe", "startupProbe"] {
         if container[name].is_object() {
             check_probe(&container[name], &format!("{at}.{name}"), name, causes);
+        }
+    }
+}
+
+/// Nothing may ask for more than it may have.
+fn check_resources(resources: &Value, at: &str, causes: &mut Vec<Cause>) {
+    let requests = resources["requests"].as_object().into_iter().flatten();
+    for (name, request) in requests {
+        let limit = &resources["limits"][name];
+        let amount = |value: &Value| quantity::nanos(value.as_str()?);
+        if let (Some(asked), Some(most)) = (amount(request), amount(limit))
+            && asked > most
+        {
+            let limit = limit.as_str().unwrap_or_default();
+            let why = format!("must be less than or equal to {name} limit of {limit}");
+            causes.push(Cause::invalid(
+                format!("{at}.resources.requests"),
+                request,
+                why,
+            ));
         }
     }
 }

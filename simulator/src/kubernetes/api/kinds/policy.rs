@@ -38,6 +38,10 @@ pub(super) fn validate_budget(budget: &Value) -> Vec<Cause> {
             Value::String(text) if !is_percent(text) => {
                 causes.push(Cause::invalid(at, format!("{text:?}"), PERCENT));
             }
+            Value::String(text) if percent(text).is_some_and(|percent| percent > 100) => {
+                let why = "must not be greater than 100%";
+                causes.push(Cause::invalid(at, format!("{text:?}"), why));
+            }
             _ => {}
         }
     }
@@ -47,6 +51,11 @@ pub(super) fn validate_budget(budget: &Value) -> Vec<Cause> {
 fn is_percent(text: &str) -> bool {
     let digits = text.strip_suffix('%').unwrap_or_default();
     !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// The number before the sign; `None` also for one that no number can hold.
+fn percent(text: &str) -> Option<u64> {
+    text.strip_suffix('%')?.parse().ok()
 }
 
 pub(super) fn validate_lease(lease: &Value) -> Vec<Cause> {

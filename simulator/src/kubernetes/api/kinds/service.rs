@@ -164,10 +164,15 @@ fn refuse_address(wanted: &str, taken: &BTreeSet<&str>) -> Option<Cause> {
         let why = format!("failed to allocate IP {wanted}: {why}");
         Some(Cause::invalid("spec.clusterIPs", json!([wanted]), why))
     };
-    let in_range = wanted
-        .parse::<std::net::Ipv4Addr>()
-        .is_ok_and(|ip| ip.octets()[..2] == [10, 96]);
-    if !in_range {
+    let Ok(ip) = wanted.parse::<std::net::Ipv4Addr>() else {
+        let why = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
+        return Some(Cause::invalid(
+            "spec.clusterIPs[0]",
+            format!("{wanted:?}"),
+            why,
+        ));
+    };
+    if ip.octets()[..2] != [10, 96] {
         return refuse("the provided network does not match the current range");
     }
     if taken.contains(wanted) {

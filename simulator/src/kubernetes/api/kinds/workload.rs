@@ -115,6 +115,44 @@ pub(super) fn validate_stateful_set(set: &Value) -> Vec<Cause> {
     causes
 }
 
+/// Counts are no negative numbers, and no more are ready or available than there are.
+pub(super) fn validate_stateful_set_status(status: &Value) -> Vec<Cause> {
+    let number = |field: &str| status[field].as_i64().unwrap_or(0);
+    let mut causes = Vec::new();
+    let counts = [
+        "replicas",
+        "readyReplicas",
+        "currentReplicas",
+        "updatedReplicas",
+        "availableReplicas",
+    ];
+    for field in counts.into_iter().filter(|field| number(field) < 0) {
+        let why = "must be greater than or equal to 0";
+        causes.push(Cause::invalid(
+            format!("status.{field}"),
+            number(field),
+            why,
+        ));
+    }
+    for (field, limit) in [
+        ("readyReplicas", "replicas"),
+        ("currentReplicas", "replicas"),
+        ("updatedReplicas", "replicas"),
+        ("availableReplicas", "replicas"),
+        ("availableReplicas", "readyReplicas"),
+    ] {
+        if number(field) > number(limit) {
+            let why = format!("cannot be greater than status.{limit}");
+            causes.push(Cause::invalid(
+                format!("status.{field}"),
+                number(field),
+                why,
+            ));
+        }
+    }
+    causes
+}
+
 pub(super) fn validate_deployment(deployment: &Value) -> Vec<Cause> {
     let spec = &deployment["spec"];
     let mut causes = Vec::new();

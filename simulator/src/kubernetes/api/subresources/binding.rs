@@ -100,7 +100,6 @@ fn bound(pod: &Value, node: &str, now: &str) -> Result<Value, ApiError> {
     pod["spec"]["nodeName"] = node.into();
     let scheduled = json!({
         "type": "PodScheduled", "status": "True", "lastTransitionTime": now,
-        "observedGeneration": pod["metadata"]["generation"],
     });
     let conditions = metadata::fields(&mut pod["status"])
         .entry("conditions")

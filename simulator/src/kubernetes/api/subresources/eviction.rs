@@ -48,6 +48,7 @@ impl ApiServer {
             .cloned()
             .ok_or_else(|| ApiError::not_found(&PODS, name))?;
         self.spend(writer, &pod)?;
+        self.mark_disrupted(writer, &pod)?;
         self.delete_as(writer, &PODS, (namespace, name), options)
             .map(drop)
     }
@@ -78,6 +79,31 @@ impl ApiServer {
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201,
         });
         Ok(Reply::json(201, &success).into())
+    }
+
+    /// Says on the pod why it goes.
+    fn mark_disrupted(&mut self, writer: &Writer, pod: &Value) -> Result<(), ApiError> {
+        if writer.dry_run {
+            return Ok(());
+        }
+        let mut marked = pod.clone();
+        let conditions = metadata::fields(&mut marked["status"])
+            .entry("conditions")
+            .or_insert_with(|| Value::Array(Vec::new()));
+        if let Value::Array(conditions) = conditions {
+            conditions.retain(|condition| condition["type"] != "DisruptionTarget");
+            conditions.push(json!({
+                "type": "DisruptionTarget", "status": "True",
+                "lastTransitionTime": metadata::time(writer.now),
+                "reason": "EvictionByEvictionAPI", "message": "Eviction API: evicting",
+            }));
+        }
+        // The server writes it past whoever owns the conditions.
+        let past = Writer {
+            tracked: true,
+            ..writer.clone()
+        };
+        self.update_as(&past, &PODS, "status", marked).map(drop)
     }
 
     /// Takes one disruption from the budget that covers the pod, if one does.

@@ -42,7 +42,7 @@ impl ApiServer {
                     return Err(ApiError::not_modelled("server-side apply of scale"));
                 }
                 kind => {
-                    let patch = json::parse(call.request.body(), call.media_type(), "Scale")?.value;
+                    let patch = json::parse_patch(call.request.body())?.value;
                     // A scale has no lists: merging it strategically is merging it.
                     let kind = if kind == PatchKind::Json {
                         kind
@@ -63,7 +63,7 @@ impl ApiServer {
                 object["metadata"][field] = given.into();
             }
         }
-        writer.tracked_as = (!is_built_in(r)).then_some("scale");
+        writer.tracked_as = Some("scale");
         let written = self.update_as(&writer, r, "", object)?;
         Ok(Reply::json(200, &read(&paths, &written.object)).into())
     }

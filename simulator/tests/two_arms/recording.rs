@@ -3,6 +3,7 @@
 //! Always holds: a recording is the script with each line's answer below it, so that the two can
 //! be compared line by line. `# differs: REASON` above a line of a case keeps a difference there;
 //! several `# either: ANSWER` are answers that are equally good.
+//! Deliberately does not know: what a script is about. Who uses it says in `FOLDER` where it is.
 
 use std::{env, fs, path::PathBuf};
 
@@ -20,7 +21,7 @@ pub(crate) struct Case {
 
 fn folder(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/etcd")
+        .join(crate::FOLDER)
         .join(name)
 }
 
