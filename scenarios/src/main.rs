@@ -6,6 +6,9 @@ use clap::Parser;
 use scenarios::{cli::Cli, commands, overheard, report::EXIT_BAD_INPUT};
 use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // A simulation says what is in the way if this comes too late; other commands need it not.
     let _ = simulator::determinism::prepare_process();

@@ -169,6 +169,7 @@ async fn live(
         outcome,
         trace_hash: None,
         trace: Vec::new(),
+        effort: None,
     })
 }
 
@@ -203,6 +204,7 @@ fn interrupted_run() -> Ran {
         outcome,
         trace_hash: None,
         trace: Vec::new(),
+        effort: None,
     }
 }
 

@@ -132,8 +132,11 @@ impl Wire for OperatorWire {
         Ruling::Pass
     }
 
+    /// A server that is behind has old lists and watches. One object by its name it reads from a
+    /// majority of Kubernetes' own etcd, so that is as it is (Kubernetes documentation, "Kubernetes
+    /// API concepts", semantics of `resourceVersion`).
     fn detour(&self, call: &Outgoing) -> Option<String> {
-        if call.to != Side::Kubernetes || call.writes {
+        if call.to != Side::Kubernetes || call.writes || names_one(&call.path) {
             return None;
         }
         let mut state = self.state();
@@ -167,6 +170,13 @@ pub fn died(moment: Moment, call: Call) -> String {
         Moment::After => "after",
     };
     format!("the operator died {moment} a {call}")
+}
+
+/// Whether a path is that of one object in a namespace.
+fn names_one(path: &str) -> bool {
+    let path = path.split('?').next().unwrap_or_default();
+    let mut parts = path.split('/').skip_while(|part| *part != "namespaces");
+    parts.nth(3).is_some()
 }
 
 impl State {
@@ -319,5 +329,13 @@ mod tests {
         assert!(wire.detour(&call(Side::Kubernetes, "GET pods")).is_some());
         assert!(wire.detour(&call(Side::Kubernetes, "PATCH pods")).is_none());
         assert!(wire.detour(&call(Side::Etcd, "MemberList")).is_none());
+    }
+
+    #[test]
+    fn one_object_is_told_from_a_list() {
+        let clusters = "/apis/etcd.etcd.io/v1alpha1/namespaces/default/etcdclusters";
+        assert!(names_one(&format!("{clusters}/demo")));
+        assert!(!names_one(&format!("{clusters}?watch=true")));
+        assert!(!names_one("/api/v1/pods?limit=500"));
     }
 }
