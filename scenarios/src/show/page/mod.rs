@@ -180,6 +180,7 @@ mod tests {
             violations: Vec::new(),
             took: Duration::from_secs(10),
             wall: Duration::ZERO,
+            effort: None,
             trace_hash: None,
         }
     }
