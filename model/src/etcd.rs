@@ -8,8 +8,8 @@
 use crate::{
     safety::Broken,
     world::{
-        Claim, Data, File, Member, Pod, Proposal, Role, Seen, Told, Volume, Whom, World, slots,
-        small,
+        Claim, Data, File, Member, Pod, Proposal, Role, Seen, Template, Told, Volume, Whom, World,
+        slots, small,
     },
 };
 
@@ -164,7 +164,7 @@ impl World {
         );
         let mountable =
             seen.claim == Claim::Bound || (seen.claim == Claim::Going && seen.pod != Pod::Pending);
-        if !waits || !mountable || seen.template == crate::world::Template::Bad {
+        if !waits || !mountable || seen.template == Template::Bad {
             return None;
         }
         let mut world = *self;

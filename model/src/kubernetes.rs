@@ -108,7 +108,7 @@ impl World {
 
     /// From now on the operator reads Kubernetes as it is at this moment.
     pub fn freeze(&self) -> Option<Self> {
-        self.cache.is_none().then(|| Self {
+        self.cache.is_none().then_some(Self {
             cache: Some(Cache {
                 kube: self.kube,
                 same_pod: [true; SLOTS],
@@ -121,7 +121,7 @@ impl World {
 
     /// The caches have caught up.
     pub fn thaw(&self) -> Option<Self> {
-        self.cache.is_some().then(|| Self {
+        self.cache.is_some().then_some(Self {
             cache: None,
             ..*self
         })

@@ -7,9 +7,9 @@
 //! Deliberately does not know: networks, Kubernetes' API, how a pass is carried out; the simulator
 //! has those.
 //!
-//! Read in this order: [`world`](World) what there is, `etcd` and `kubernetes` how it moves, `picture`
-//! what the operator sees of it (`terms` in its own types), `decision` what the planner makes of that, `pass` what comes of it,
-//! `safety` and `calm` what must hold, `steps` and `search` how every way is tried.
+//! Read in this order: `world` what there is, `etcd` and `kubernetes` how it moves, `picture` what the
+//! operator sees of it (`terms`: in its own types), `decision` what the planner makes of that, `pass`
+//! what comes of it, `safety` and `calm` what must hold, `steps` and `search` how every way is tried.
 //!
 //! What is not modelled: recovery of a lost quorum on the user's word, alarms, volumes that grow,
 //! learners that lag, upgrades between versions, configuration files that reach a pod late, and a

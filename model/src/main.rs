@@ -69,7 +69,6 @@ fn line(progress: &Progress, elapsed: Duration) -> String {
         pictures,
     } = progress;
     let seconds = elapsed.as_secs_f64().max(0.001);
-    #[allow(clippy::cast_precision_loss)] // for people
     let (each_second, steps_each_second) = (*done as f64 / seconds, *steps as f64 / seconds);
     format!(
         "{seconds:.0} s: {states} states, {done} done ({each_second:.0}/s), {steps} steps \

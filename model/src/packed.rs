@@ -137,7 +137,6 @@ pub(crate) fn fold(words: &[u64]) -> u64 {
     const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
     let mix = |one: u64, other: u64| {
         let product = u128::from(one) * u128::from(other);
-        #[allow(clippy::cast_possible_truncation)] // the two halves are what is wanted
         let (low, high) = (product as u64, (product >> 64) as u64);
         low ^ high
     };

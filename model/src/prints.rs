@@ -46,7 +46,6 @@ impl Prints {
     /// Where the print is, or would be.
     fn place(&self, print: u64) -> usize {
         let mask = self.places.len() - 1;
-        #[allow(clippy::cast_possible_truncation)] // masked anyway
         let mut place = print as usize & mask;
         while self.places[place] != EMPTY && self.places[place] != print {
             place = (place + 1) & mask;

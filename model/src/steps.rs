@@ -189,7 +189,7 @@ impl Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Pass(pass) => return write_pass(f, pass),
+            Self::Pass(pass) => write_pass(f, pass),
             Self::Gone(slot) => write!(f, "pod {slot} is gone"),
             Self::ClaimGone(slot) => write!(f, "volume {slot} is gone"),
             Self::Create(slot) => write!(f, "pod {slot} is created"),
