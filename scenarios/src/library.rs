@@ -44,6 +44,7 @@ static BUILT_IN: &[(&str, &str)] = built_in![
     "three-grow-to-five",
     "three-members-start-together",
     "three-shrink-to-one",
+    "time-travel-to-a-stop",
     "time-travel",
     "upgrade-minor",
     "upgrade-patch",

@@ -5,6 +5,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use scenarios::{cli::Cli, commands, report::EXIT_BAD_INPUT};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // A simulation says what is in the way if this comes too late; other commands need it not.
     let _ = simulator::determinism::prepare_process();

@@ -9,7 +9,7 @@ use std::{fmt, time::Duration};
 use chaos::{Violation, history::Summary};
 use serde::Serialize;
 
-use crate::world::Calls;
+use crate::{world::Calls, worlds::Effort};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -112,6 +112,8 @@ pub struct Report {
     pub wall: Duration,
     /// Hash over the trace, in worlds that are deterministic.
     pub trace_hash: Option<String>,
+    /// What the simulation took; `None` in worlds that are not one.
+    pub effort: Option<Effort>,
 }
 
 /// One step of a run.

@@ -10,6 +10,8 @@ use chaos::fault::{Fault, Hit};
 use etcd_client::Client;
 use simulator::{
     clock::Clock,
+    etcd::Glance,
+    kubernetes::api::resource::{PERSISTENT_VOLUME_CLAIMS, PODS},
     net::{BoxFuture, HostId},
     world::{Counter, Ended, Operator, World},
 };
@@ -18,7 +20,7 @@ use crate::{
     planted::Plant,
     runner,
     strikes::{Breaker, OperatorWire, Strikes},
-    user::{Access, User},
+    user::{Access, Addressed, Stored, User},
     world::{Calls, WorldFailed},
     worlds::{CannotBegin, Ran, Request, Tell},
 };
@@ -34,10 +36,12 @@ pub(crate) const NAMESPACE: &str = "default";
 pub async fn run(
     world: &World,
     breaker: Box<dyn Breaker>,
+    sight: Option<Box<dyn Sight>>,
     request: &Request,
     tell: Tell<'_>,
 ) -> Result<Ran, CannotBegin> {
-    let resident = Arc::new(Resident::move_in(world.clone(), breaker, request.planted).await?);
+    let moved_in = Resident::move_in(world.clone(), breaker, sight, request.planted).await?;
+    let resident = Arc::new(moved_in);
     let user = User::new(resident.clone(), NAMESPACE)
         .await
         .map_err(|failed| CannotBegin(failed.to_string()))?;
@@ -51,6 +55,7 @@ pub async fn run(
         outcome,
         trace_hash: None,
         trace,
+        effort: None,
     })
 }
 
@@ -79,6 +84,13 @@ struct Resident {
     counter: Counter,
     operator: Operator,
     strikes: Arc<Strikes>,
+    sight: Option<Box<dyn Sight>>,
+}
+
+/// Sees members that run in this process.
+pub trait Sight: Send + Sync {
+    /// The member in a pod as it is at this moment, if it would answer what `from` asks.
+    fn member(&self, from: HostId, pod_uid: &str) -> Option<Glance>;
 }
 
 impl Resident {
@@ -86,6 +98,7 @@ impl Resident {
     async fn move_in(
         world: World,
         breaker: Box<dyn Breaker>,
+        sight: Option<Box<dyn Sight>>,
         planted: Option<&'static Plant>,
     ) -> Result<Self, CannotBegin> {
         let cannot = |doing: &str, why: &dyn std::fmt::Display| {
@@ -115,6 +128,7 @@ impl Resident {
             counter,
             operator,
             strikes,
+            sight,
         })
     }
 }
@@ -145,6 +159,25 @@ impl Access for Resident {
     fn heal(&self, fault: &Fault, hit: Option<&Hit>) -> BoxFuture<Result<(), WorldFailed>> {
         let (strikes, fault, hit) = (Arc::clone(&self.strikes), *fault, hit.cloned());
         Box::pin(async move { strikes.end(&fault, hit.as_ref()).await })
+    }
+
+    fn stored(&self, cluster: &str) -> Option<Stored> {
+        self.world.with_api(|api| {
+            let kind = api.resource_of_kind("etcd.etcd.io/v1alpha1", "EtcdCluster")?;
+            Some(Stored {
+                cluster: api.get(&kind, NAMESPACE, cluster),
+                pods: api.list(&PODS, Some(NAMESPACE)),
+                claims: api.list(&PERSISTENT_VOLUME_CLAIMS, Some(NAMESPACE)),
+            })
+        })
+    }
+
+    fn glances(&self, pods: &[Addressed]) -> Option<Vec<Option<Glance>>> {
+        let sight = self.sight.as_ref()?;
+        let seen = pods
+            .iter()
+            .map(|(pod, _)| sight.member(self.host, &pod.uid));
+        Some(seen.collect())
     }
 
     fn clock(&self) -> Clock {

@@ -7,6 +7,8 @@
 
 use std::{path::Path, process::ExitCode};
 
+use serde::Serialize;
+
 #[cfg(target_os = "linux")]
 use crate::process::{self, Enclosure, EtcdBinary, Side};
 use crate::{
@@ -42,6 +44,17 @@ pub struct Ran {
     pub trace_hash: Option<u64>,
     /// The trace, when it was asked for.
     pub trace: Vec<String>,
+    /// What the simulation took; `None` in worlds that are not one.
+    pub effort: Option<Effort>,
+}
+
+/// What a simulation took, in counts that are the same in every run of the same build.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Effort {
+    /// Times that a task was polled.
+    pub polls: u64,
+    /// Packets on the simulated network.
+    pub packets: u64,
 }
 
 /// Why a run could not begin; the text is complete.

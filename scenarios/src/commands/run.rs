@@ -214,6 +214,7 @@ fn crashed(panic: &(dyn Any + Send), collected: &Collected) -> Ran {
         outcome,
         trace_hash: None,
         trace: Vec::new(),
+        effort: None,
     }
 }
 
@@ -237,5 +238,6 @@ fn report(subject: Subject, ran: Ran, steps: Vec<StepReport>, wall: Duration) ->
         took,
         wall,
         trace_hash,
+        effort: ran.effort,
     }
 }

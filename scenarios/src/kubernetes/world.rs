@@ -168,6 +168,7 @@ async fn live(
         outcome,
         trace_hash: None,
         trace: Vec::new(),
+        effort: None,
     })
 }
 
@@ -201,6 +202,7 @@ fn interrupted_run() -> Ran {
         outcome,
         trace_hash: None,
         trace: Vec::new(),
+        effort: None,
     }
 }
 

@@ -44,7 +44,7 @@ pub fn run(
         let started = ProcessWorld::start(enclosure, program, request.seed).await;
         let started = started.map_err(cannot)?;
         let breaker = Box::new(ProcessBreaker::new(started.faults));
-        resident::run(&started.world, breaker, request, tell).await
+        resident::run(&started.world, breaker, None, request, tell).await
     })
 }
 

@@ -121,6 +121,7 @@ mod tests {
             took: Duration::ZERO,
             wall: Duration::ZERO,
             trace_hash: None,
+            effort: None,
         };
         let xml = report(&[run]);
         assert!(xml.contains("tests=\"1\" failures=\"1\""), "{xml}");

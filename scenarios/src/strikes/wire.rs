@@ -124,8 +124,11 @@ impl Wire for OperatorWire {
         Ruling::Pass
     }
 
+    /// A server that is behind has old lists and watches. One object by its name it reads from a
+    /// majority of Kubernetes' own etcd, so that is as it is (Kubernetes documentation, "Kubernetes
+    /// API concepts", semantics of `resourceVersion`).
     fn detour(&self, call: &Outgoing) -> Option<String> {
-        let reads = call.to == Side::Kubernetes && !call.writes;
+        let reads = call.to == Side::Kubernetes && !call.writes && !names_one(&call.path);
         reads.then(|| self.state().reads.clone()).flatten()
     }
 
@@ -141,6 +144,13 @@ impl Wire for OperatorWire {
     fn silence(&self) -> Option<watch::Receiver<bool>> {
         Some(self.silence.subscribe())
     }
+}
+
+/// Whether a path is that of one object in a namespace.
+fn names_one(path: &str) -> bool {
+    let path = path.split('?').next().unwrap_or_default();
+    let mut parts = path.split('/').skip_while(|part| *part != "namespaces");
+    parts.nth(3).is_some()
 }
 
 impl State {
@@ -284,5 +294,13 @@ mod tests {
         assert!(wire.detour(&call(Side::Kubernetes, "GET pods")).is_some());
         assert!(wire.detour(&call(Side::Kubernetes, "PATCH pods")).is_none());
         assert!(wire.detour(&call(Side::Etcd, "MemberList")).is_none());
+    }
+
+    #[test]
+    fn one_object_is_told_from_a_list() {
+        let clusters = "/apis/etcd.etcd.io/v1alpha1/namespaces/default/etcdclusters";
+        assert!(names_one(&format!("{clusters}/demo")));
+        assert!(!names_one(&format!("{clusters}?watch=true")));
+        assert!(!names_one("/api/v1/pods?limit=500"));
     }
 }

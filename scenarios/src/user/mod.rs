@@ -2,7 +2,7 @@
 //!
 //! Owns: what a user does and sees, through a plain Kubernetes client and plain etcd clients.
 //! Always holds: nothing here comes from the operator's code: resources are JSON, members are asked
-//! one by one, so that what it reports is an independent opinion.
+//! one by one (or looked at, see [`sight`]), so that what it reports is an independent opinion.
 //! Deliberately does not know: where its connections lead; it gets an [`Access`].
 
 mod breaking;
@@ -11,11 +11,12 @@ mod kinds;
 mod members;
 pub(crate) mod pods;
 pub(crate) mod resource;
+mod sight;
 mod storm;
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -23,20 +24,23 @@ use chaos::{
     Observation, Violation,
     fault::{Fault, Hit, NodeTrouble, PodFault, Surrounding},
     history::{History, read_back},
-    observation::Resource,
+    observation::Pod,
     traffic::{Door, Rates, Traffic},
 };
 use etcd_client::Client;
-use simulator::{clock::Clock, net::BoxFuture};
+use simulator::{clock::Clock, etcd::Glance, net::BoxFuture};
 
 use crate::{
     scenario::{Action, Cluster},
     world::{Calls, Leftovers, World, WorldFailed},
 };
 use members::Members;
+use sight::Remembered;
 use storm::Storm;
 
+pub(crate) use pods::Addressed;
 pub(crate) use resource::{api as cluster_api, chain, failed};
+pub use sight::Stored;
 
 /// How a user's machine reaches things in some world.
 pub trait Access: Send + Sync {
@@ -66,6 +70,18 @@ pub trait Access: Send + Sync {
     /// faults do not reach the user.
     fn patience(&self) -> Duration {
         Duration::ZERO
+    }
+
+    /// The objects of a cluster as the API server has them at this moment; `None` where one has to
+    /// ask for them.
+    fn stored(&self, _cluster: &str) -> Option<Stored> {
+        None
+    }
+
+    /// The members in these pods that would answer the user at this moment, as they are; `None`
+    /// where one has to ask them.
+    fn glances(&self, _pods: &[Addressed]) -> Option<Vec<Option<Glance>>> {
+        None
     }
 
     /// The world's clock.
@@ -105,6 +121,7 @@ pub struct User {
     /// What was there before the first action.
     before: BTreeSet<String>,
     members: Members,
+    remembered: Mutex<Remembered>,
     endpoint: Arc<Endpoint>,
     /// An election storm that rages.
     storm: Mutex<Option<Storm>>,
@@ -122,6 +139,7 @@ impl User {
             image: None,
             before: found.into_iter().map(|object| object.identity).collect(),
             members: Members::default(),
+            remembered: Mutex::default(),
             storm: Mutex::default(),
             endpoint: Arc::new(Endpoint {
                 access: access.clone(),
@@ -139,20 +157,27 @@ impl User {
 }
 
 /// A resource with its pods, as Kubernetes tells them.
-type Told = (Option<Resource>, Vec<pods::Addressed>);
+type Told = (Option<resource::Found>, Vec<Addressed>);
 
 impl User {
     async fn read(&self, cluster: &Cluster) -> Result<Told, WorldFailed> {
+        if let Some(stored) = self.access.stored(&cluster.name) {
+            return lock(&self.remembered).read(stored, &cluster.name);
+        }
         let kube = self.access.kube();
         let found = resource::read(kube.clone(), &self.namespace, &cluster.name).await?;
-        let (resource, endpoint) = found.map_or((None, None), |found| (Some(found.0), found.1));
-        self.endpoint.tell(endpoint);
-        let mut found = pods::read(kube, &self.namespace, &cluster.name).await?;
-        if let Some(resource) = &resource {
-            // Pods of a resource of the same name that was deleted stop after it is gone.
-            found.retain(|(pod, _)| pod.created >= resource.created);
-        }
-        Ok((resource, found))
+        let pods = pods::read(kube, &self.namespace, &cluster.name).await?;
+        Ok((found, pods))
+    }
+
+    async fn ask(&self, pods: Vec<Addressed>) -> Vec<Pod> {
+        let Some(glances) = self.access.glances(&pods) else {
+            return self.members.ask(&*self.access, pods).await;
+        };
+        let members = sight::members(&pods, glances);
+        let told = pods.into_iter().zip(members);
+        told.map(|((pod, _), member)| Pod { member, ..pod })
+            .collect()
     }
 
     /// Asks again while the API server is away, as far as the world's patience goes.
@@ -233,7 +258,7 @@ impl World for User {
             }
             (Fault::Around(Surrounding::ElectionStorm, _), _) => {
                 let storm = Storm::begin(&self.access, &self.namespace, &cluster.name);
-                *self.storm.lock().unwrap_or_else(PoisonError::into_inner) = Some(storm);
+                *lock(&self.storm) = Some(storm);
                 Ok(())
             }
             _ => self.access.inject(fault, hit).await,
@@ -246,7 +271,7 @@ impl World for User {
                 breaking::uncordon(self.access.kube(), &hit.node).await
             }
             (Fault::Around(Surrounding::ElectionStorm, _), _) => {
-                *self.storm.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                *lock(&self.storm) = None;
                 Ok(())
             }
             _ => self.access.heal(fault, hit).await,
@@ -254,8 +279,14 @@ impl World for User {
     }
 
     async fn look(&self, cluster: &Cluster) -> Result<Observation, WorldFailed> {
-        let (resource, found) = self.patiently(|| self.read(cluster)).await?;
-        let pods = self.members.ask(&*self.access, found).await;
+        let (found, mut pods) = self.patiently(|| self.read(cluster)).await?;
+        let (resource, endpoint) = found.map_or((None, None), |found| (Some(found.0), found.1));
+        self.endpoint.tell(endpoint);
+        if let Some(resource) = &resource {
+            // Pods of a resource of the same name that was deleted stop after it is gone.
+            pods.retain(|(pod, _)| pod.created >= resource.created);
+        }
+        let pods = self.ask(pods).await;
         Ok(Observation {
             at: self.elapsed(),
             resource,
@@ -316,20 +347,20 @@ struct Endpoint {
 
 impl Endpoint {
     fn tell(&self, endpoint: Option<(String, u16)>) {
-        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = endpoint;
+        *lock(&self.told) = endpoint;
     }
 }
 
 impl Door for Endpoint {
     fn open(&self, _client: u32) -> BoxFuture<Result<Client, String>> {
-        let told = self
-            .told
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let told = lock(&self.told).clone();
         match told {
             Some((host, port)) => self.access.dial(&host, port),
             None => Box::pin(async { Err("the status names no endpoint yet".to_owned()) }),
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

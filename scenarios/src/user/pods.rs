@@ -26,17 +26,25 @@ pub(crate) async fn read(
     let claims: Api<core::PersistentVolumeClaim> = Api::namespaced(api.into_client(), namespace);
     let claims = claims.list(&ListParams::default()).await;
     let claims = claims.map_err(|error| failed("list the volume claims", error))?;
+    Ok(of(cluster, &found.items, &claims.items))
+}
+
+/// The pods of the cluster among all, in the order of their numbers.
+pub(super) fn of(
+    cluster: &str,
+    found: &[core::Pod],
+    claims: &[core::PersistentVolumeClaim],
+) -> Vec<Addressed> {
     let mut pods: Vec<Addressed> = found
-        .items
         .iter()
         .filter(|pod| {
             let name = pod.metadata.name.as_deref().unwrap_or_default();
             ordinal(name, cluster).is_some()
         })
-        .map(|pod| read_one(pod, &claims.items))
+        .map(|pod| read_one(pod, claims))
         .collect();
     pods.sort_by_key(|(pod, _)| ordinal(&pod.name, cluster));
-    Ok(pods)
+    pods
 }
 
 fn ordinal(name: &str, cluster: &str) -> Option<u32> {

@@ -152,7 +152,11 @@ pub(crate) async fn read(
 ) -> Result<Option<Found>, WorldFailed> {
     let found = api(kube, namespace).get_opt(name).await;
     let found = found.map_err(|error| failed("read the EtcdCluster", error))?;
-    Ok(found.map(|object| (resource(&object), endpoint(&object.data))))
+    Ok(found.as_ref().map(self::found))
+}
+
+pub(super) fn found(object: &DynamicObject) -> Found {
+    (resource(object), endpoint(&object.data))
 }
 
 fn resource(object: &DynamicObject) -> Resource {

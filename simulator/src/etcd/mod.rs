@@ -26,6 +26,7 @@ mod consensus;
 mod crash;
 mod disk;
 mod failure;
+mod glance;
 mod identity;
 mod member;
 mod membership;
@@ -45,6 +46,7 @@ mod web;
 use std::{collections::BTreeMap, sync::Arc};
 
 pub use disk::Disk;
+pub use glance::Glance;
 pub use process::{Exit, Running};
 pub use version::{NotAVersion, Quirks, Version};
 

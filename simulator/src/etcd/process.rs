@@ -9,7 +9,7 @@ use std::{
     fmt::Write as _,
     future::Future,
     pin::pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
     time::Duration,
 };
 
@@ -17,7 +17,11 @@ use tokio::sync::{Notify, watch};
 
 use super::{
     crash::{self, Crash},
+    glance::Glance,
+    member::Member,
+    server::Server,
     version::Version,
+    web,
 };
 use crate::{
     clock::Clock,
@@ -73,6 +77,33 @@ impl Running {
         self.console.lines()
     }
 
+    /// What it would tell clients now; `None` while it does not serve them.
+    #[must_use]
+    pub fn glance(&self) -> Option<Glance> {
+        Some(self.server()?.look(Glance::at))
+    }
+
+    /// The status of what its metrics port would answer to a GET right now; `None` where only
+    /// asking can tell, also of other ports.
+    #[must_use]
+    pub fn status_at_once(&self, port: u16, path: &str) -> Option<u16> {
+        let server = self.server()?;
+        let is_metrics = |member: &Member| {
+            let urls = &member.config().listen_metrics;
+            urls.iter().any(|url| url.port() == port)
+        };
+        let status = server
+            .look(is_metrics)
+            .then(|| web::status_at_once(&server, path))?;
+        Some(status?.as_u16())
+    }
+
+    /// What serves clients, while it does.
+    fn server(&self) -> Option<Arc<Server>> {
+        let runs = self.exit.borrow().is_none();
+        self.console.server.get().filter(|_| runs)?.upgrade()
+    }
+
     /// How often clients called each method.
     #[must_use]
     pub fn calls(&self) -> BTreeMap<&'static str, u64> {
@@ -89,6 +120,8 @@ struct Console {
     terminate: Notify,
     lines: Mutex<VecDeque<String>>,
     calls: Mutex<BTreeMap<&'static str, u64>>,
+    /// Set once clients are served. Whoever looks must not keep alive what has ended with its host.
+    server: OnceLock<Weak<Server>>,
 }
 
 impl Console {
@@ -145,6 +178,7 @@ impl Process {
             terminate: Notify::new(),
             lines: Mutex::default(),
             calls: Mutex::default(),
+            server: OnceLock::new(),
         });
         let (sender, exit) = watch::channel(None);
         let running = Running {
@@ -189,6 +223,12 @@ impl Process {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         *calls.entry(method).or_default() += 1;
+    }
+
+    /// Lets others look at what serves clients now.
+    pub(super) fn shows(&self, server: &Arc<Server>) {
+        // A process starts one server.
+        let _ = self.console.server.set(Arc::downgrade(server));
     }
 
     /// Prints a line in the format of etcd's logger.

@@ -356,6 +356,31 @@ async fn a_new_host_on_an_old_address_answers(net: AnyNet) {
     }
 }
 
+/// Only the simulated network can know that nothing hinders anybody.
+#[test]
+fn what_hinders_is_known() {
+    simulate(1, async |simulation| {
+        let net = simulation.net;
+        let (one, other) = (net.add_host("one").unwrap(), net.add_host("other").unwrap());
+        let seen = || (net.is_whole(), net.answers(one, other));
+        assert_eq!(seen(), (true, true));
+        net.cut(other, one);
+        assert_eq!(seen(), (false, false));
+        net.heal(other, one);
+        net.slow(one, other, A_WHILE);
+        assert_eq!(seen(), (false, true));
+        net.slow(one, other, Duration::ZERO);
+        net.pause(other);
+        assert_eq!(seen(), (false, false));
+        net.resume(other);
+        net.kill(other, Death::Node);
+        assert_eq!(seen(), (false, false));
+        net.remove_host(other);
+        assert!(net.is_whole(), "what is gone hinders nobody");
+    })
+    .unwrap();
+}
+
 macro_rules! both {
     ($($case:ident),* $(,)?) => {
         mod sim {

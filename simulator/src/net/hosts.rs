@@ -6,7 +6,7 @@
 //! Deliberately does not know: how bytes travel; both networks use it.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     future::Future,
     io,
     net::Ipv4Addr,
@@ -42,7 +42,6 @@ struct Host {
     ip: Ipv4Addr,
     boot: u32,
     removed: bool,
-    frozen: bool,
     waiting: Vec<Waker>,
     roots: Vec<AbortHandle>,
 }
@@ -51,6 +50,7 @@ struct Table {
     hosts: BTreeMap<HostId, Host>,
     free: VecDeque<Ipv4Addr>,
     next: u32,
+    frozen: BTreeSet<HostId>,
 }
 
 /// The hosts of one network; a clone is another handle on the same ones.
@@ -64,6 +64,7 @@ impl Hosts {
             hosts: BTreeMap::new(),
             free,
             next: 1,
+            frozen: BTreeSet::new(),
         })))
     }
 
@@ -83,7 +84,6 @@ impl Hosts {
             ip,
             boot: 1,
             removed: false,
-            frozen: false,
             waiting: Vec::new(),
             roots: Vec::new(),
         };
@@ -137,9 +137,9 @@ impl Hosts {
     pub(super) fn end_boot(&self, id: HostId) {
         let (roots, waiting) = {
             let mut table = self.table();
+            table.frozen.remove(&id);
             let host = table.host_mut(id);
             host.boot += 1;
-            host.frozen = false;
             (
                 std::mem::take(&mut host.roots),
                 std::mem::take(&mut host.waiting),
@@ -151,27 +151,36 @@ impl Hosts {
     }
 
     pub(super) fn freeze(&self, id: HostId) {
-        self.table().host_mut(id).frozen = true;
+        self.table().frozen.insert(id);
     }
 
     pub(super) fn thaw(&self, id: HostId) {
         let waiting = {
             let mut table = self.table();
+            table.frozen.remove(&id);
             let host = table.host_mut(id);
-            host.frozen = false;
             std::mem::take(&mut host.waiting)
         };
         waiting.into_iter().for_each(Waker::wake);
     }
 
+    pub(super) fn any_frozen(&self) -> bool {
+        !self.table().frozen.is_empty()
+    }
+
+    pub(super) fn is_frozen(&self, id: HostId) -> bool {
+        self.table().frozen.contains(&id)
+    }
+
     /// May something of this boot run? When the host is frozen, `context` is woken at its end.
     pub(super) fn gate(&self, boot: Boot, context: &Context<'_>) -> Gate {
         let mut table = self.table();
+        let frozen = table.frozen.contains(&boot.host);
         let host = table.host_mut(boot.host);
         if host.boot != boot.number {
             return Gate::Dead;
         }
-        if !host.frozen {
+        if !frozen {
             return Gate::Open;
         }
         if !host

@@ -89,6 +89,12 @@ pub trait Net: Send + Sync {
 
     /// Ends a cut; parked packets are delivered as TCP would retransmit them.
     fn heal(&self, from: HostId, to: HostId);
+
+    /// Whether it is certain that nothing hinders anybody: no cut, no slowness, no freeze, no lost
+    /// machine. A real network never knows.
+    fn is_whole(&self) -> bool {
+        false
+    }
 }
 
 /// Looks names up as a process on some host would.

@@ -10,8 +10,8 @@ use super::{Process, Program, Start, hosts::HostsFile};
 use crate::{
     clock::Clock,
     determinism::Seed,
-    etcd::{self, Version},
-    kubernetes::runtime::StartFailed,
+    etcd::{self, Glance, Version},
+    kubernetes::runtime::{HttpProbe, StartFailed},
     net::{BoxFuture, Net, Resolve},
     trace::Trace,
 };
@@ -126,6 +126,14 @@ impl Process for EtcdProcess {
     fn exited(&self) -> BoxFuture<i32> {
         let exited = self.0.exited();
         Box::pin(async move { exited.await.code })
+    }
+
+    fn glance(&self) -> Option<Glance> {
+        self.0.glance()
+    }
+
+    fn status_at_once(&self, probe: &HttpProbe) -> Option<u16> {
+        self.0.status_at_once(probe.port, &probe.path)
     }
 
     fn logs(&self) -> Vec<String> {

@@ -25,7 +25,7 @@ pub use program::{Process, Program, Start};
 use self::volumes::Volumes;
 use crate::{
     clock::Clock,
-    etcd::Disk,
+    etcd::{Disk, Glance},
     kubernetes::runtime::{
         Container, ContainerId, ContainerRuntime, HttpProbe, Observation, Sandbox, Signal,
         StartFailed,
@@ -106,6 +106,16 @@ impl SimRuntime {
         let mut pods = inner.pods.values();
         let found = pods.find(|it| it.sandbox.namespace == namespace && it.sandbox.name == pod);
         found.map(|pod| pod.host)
+    }
+
+    /// The member that runs in a pod, and the host that it is on.
+    #[must_use]
+    pub fn glance(&self, pod_uid: &str) -> Option<(HostId, Glance)> {
+        let inner = self.inner();
+        let host = inner.pods.get(pod_uid)?.host;
+        let mut running = inner.containers.values().rev();
+        let running = running.find(|it| it.pod_uid == pod_uid && !it.ended)?;
+        Some((host, running.process.glance()?))
     }
 
     /// The hosts of all pods in a namespace.
@@ -195,6 +205,28 @@ impl SimRuntime {
             });
             self.wake.notify_one();
         }
+    }
+
+    /// What a probe would be answered, when it is certain that it arrives and the program knows the
+    /// answer. Most probes are such, and each takes a connection and often a round of consensus.
+    fn status_at_once(
+        &self,
+        inner: &Inner,
+        container: ContainerId,
+        probe: &HttpProbe,
+    ) -> Option<u16> {
+        let running = inner.containers.get(&container).filter(|it| !it.ended)?;
+        let certain = self.net.is_whole();
+        certain.then(|| running.process.status_at_once(probe))?
+    }
+
+    fn probed(&self, container: ContainerId, token: u64, result: Result<u16, String>) {
+        self.inner().observations.push(Observation::Probed {
+            container,
+            token,
+            result,
+        });
+        self.wake.notify_one();
     }
 
     /// Reports the end of a container that ends by itself.
@@ -341,6 +373,10 @@ impl ContainerRuntime for SimRuntime {
             .get(&container)
             .and_then(|it| inner.pods.get(&it.pod_uid));
         let Some(pod) = pod else { return };
+        if let Some(status) = self.status_at_once(&inner, container, probe) {
+            drop(inner);
+            return self.probed(container, token, Ok(status));
+        }
         let Some(node) = inner.nodes.get(&pod.sandbox.node).copied() else {
             return;
         };
@@ -348,12 +384,7 @@ impl ContainerRuntime for SimRuntime {
         let ip = self.net.ip(pod.host);
         let attempt = async move {
             let result = probe::get(runtime.net.as_ref(), node, ip, &probe).await;
-            runtime.inner().observations.push(Observation::Probed {
-                container,
-                token,
-                result,
-            });
-            runtime.wake.notify_one();
+            runtime.probed(container, token, result);
         };
         self.net.spawn(node, Box::pin(attempt));
     }

@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    etcd::Disk,
+    etcd::{Disk, Glance},
+    kubernetes::runtime::HttpProbe,
     net::{BoxFuture, HostId},
 };
 
@@ -45,6 +46,12 @@ pub trait Process: Send {
 
     /// Its exit code, once it has ended by itself.
     fn exited(&self) -> BoxFuture<i32>;
+
+    /// What it would tell its clients now, if it is an etcd member that serves some.
+    fn glance(&self) -> Option<Glance>;
+
+    /// The status of what it would answer right now; `None` where only asking can tell.
+    fn status_at_once(&self, probe: &HttpProbe) -> Option<u16>;
 
     /// What it printed last.
     fn logs(&self) -> Vec<String>;

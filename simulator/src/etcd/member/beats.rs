@@ -12,10 +12,11 @@ use std::time::Duration;
 use raft::eraftpb::{Message, MessageType};
 
 use super::Member;
+use crate::etcd::membership::quorum;
 
 /// Heartbeats of a calm cluster are this far apart.
 const THIN: Duration = Duration::from_millis(500);
-/// After so long without anything but heartbeats a cluster is calm.
+/// After so long without anything but routine a cluster is calm.
 const CALM_AFTER: Duration = Duration::from_secs(2);
 /// A member that waits for nothing looks up this often.
 const LOOK_UP: u64 = 50;
@@ -30,7 +31,7 @@ pub(super) struct Beats {
     planned: u64,
     /// Ticks so far.
     count: u64,
-    /// When something other than a heartbeat was last sent or received, or a link changed.
+    /// When something out of the ordinary was last sent or received, or a link changed.
     busy_at: Duration,
     /// When the leader was last heard of.
     heard_at: Duration,
@@ -140,7 +141,27 @@ impl Member {
         at > self.beats.grace_until || self.is_leader()
     }
 
-    /// Whether nothing but heartbeats has happened lately, with everybody there.
+    /// Whether a linearizable read would be confirmed at once, as far as this member can know: it
+    /// leads and a majority is linked, or it has just heard of the leader that it is linked to.
+    pub(in crate::etcd) fn would_confirm_reads(&self, now: Duration) -> bool {
+        if self.stopped || self.has_reads() {
+            return false;
+        }
+        let linked = |id: u64| id == self.id || self.links.contains_key(&id);
+        if self.is_leader() {
+            let voters = self.state.members.voters();
+            let (mut all, mut there) = (0, 0);
+            for voter in voters {
+                all += 1;
+                there += usize::from(linked(voter.id));
+            }
+            return there >= quorum(all);
+        }
+        let silent_for = now.saturating_sub(self.beats.heard_at);
+        self.leader() != 0 && linked(self.leader()) && silent_for <= 2 * THIN
+    }
+
+    /// Whether nothing but routine has happened lately, with everybody there.
     fn is_calm(&self, now: Duration) -> bool {
         let all_linked = self
             .state
@@ -152,16 +173,16 @@ impl Member {
 
     /// Takes the heartbeats out that a calm leader does not send.
     pub(super) fn thin_out(&mut self, messages: &mut Vec<Message>, now: Duration) {
-        if messages.iter().any(|message| !is_heartbeat(message)) {
+        if messages.iter().any(|message| !is_routine(message)) {
             self.beats.busy(now);
         } else if self.is_leader() && self.is_calm(now) && !self.beats.is_due(THIN) {
-            messages.clear();
+            messages.retain(|message| !is_bare_heartbeat(message));
         }
     }
 
     /// Notes that a message has come.
     pub(super) fn heard(&mut self, message: &Message, now: Duration) {
-        if !is_heartbeat(message) {
+        if !is_routine(message) {
             self.beats.busy(now);
         }
         if message.from != self.leader() {
@@ -187,12 +208,22 @@ impl Member {
     }
 }
 
-/// Whether a message is a heartbeat, or the answer to one, and nothing else.
-fn is_heartbeat(message: &Message) -> bool {
-    let kind = message.get_msg_type();
-    let is = matches!(
-        kind,
-        MessageType::MsgHeartbeat | MessageType::MsgHeartbeatResponse
-    );
-    is && message.context.is_empty()
+/// Whether a message says nothing but that the leader is there.
+fn is_bare_heartbeat(message: &Message) -> bool {
+    message.get_msg_type() == MessageType::MsgHeartbeat && message.context.is_empty()
+}
+
+/// Whether a message is one of those that a cluster exchanges when all is well: heartbeats, reads
+/// and writes. What they bring about they bring about at once, without waiting for a heartbeat.
+fn is_routine(message: &Message) -> bool {
+    use MessageType::{
+        MsgAppend, MsgAppendResponse, MsgHeartbeat, MsgHeartbeatResponse, MsgPropose, MsgReadIndex,
+        MsgReadIndexResp,
+    };
+    match message.get_msg_type() {
+        MsgAppendResponse => !message.reject,
+        MsgHeartbeat | MsgHeartbeatResponse | MsgReadIndex | MsgReadIndexResp | MsgPropose
+        | MsgAppend => true,
+        _ => false,
+    }
 }

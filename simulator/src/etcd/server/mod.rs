@@ -86,8 +86,9 @@ impl Server {
     }
 
     /// Notes that clients are served from now on.
-    pub(super) fn begins_to_serve(&self) {
+    pub(super) fn begins_to_serve(self: &Arc<Self>) {
         self.serves.store(true, Ordering::Relaxed);
+        self.process.shows(self);
     }
 
     pub(super) fn process(&self) -> &Arc<Process> {

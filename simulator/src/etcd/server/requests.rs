@@ -70,6 +70,12 @@ impl Server {
         }
     }
 
+    /// Whether [`Self::read`] would come to a good end at once.
+    pub(in crate::etcd) fn would_confirm_reads(&self) -> bool {
+        let now = self.process.now();
+        self.look(|member| member.would_confirm_reads(now))
+    }
+
     /// Waits until what this member has applied is no older than now.
     pub(in crate::etcd) async fn read(self: &Arc<Self>) -> Result<(), Failure> {
         let answer = self.act(Member::read);

@@ -129,3 +129,49 @@ fn old_versions_have_no_livez() {
         );
     });
 }
+
+#[test]
+fn what_is_told_at_once_is_what_would_be_answered() {
+    for version in BOTH {
+        run(version, async |mut world| {
+            let all = ["m0", "m1", "m2", "m3"];
+            world.cluster(&all[..3]).await;
+            // Nobody is added before the voters have been connected for five seconds.
+            sleep(Duration::from_secs(6)).await;
+            world.add_learner("m0", "m3", &all).await;
+            sleep(Duration::from_secs(2)).await;
+            for name in all {
+                let paths = [
+                    "/health",
+                    "/livez",
+                    "/readyz",
+                    "/readyz?exclude=non_learner",
+                    "/no",
+                ];
+                for path in paths {
+                    let asked = world.page(name, path).await.map(|page| page.0);
+                    let told = world.running(name).status_at_once(2381, path);
+                    assert_eq!(told, asked, "{name} {path} of {version}");
+                }
+                assert_eq!(world.running(name).status_at_once(2380, "/livez"), None);
+            }
+        });
+    }
+}
+
+#[test]
+fn nothing_is_told_at_once_where_a_read_may_not_be_confirmed() {
+    run(BOTH[0], async |mut world| {
+        world.cluster(&["m0", "m1", "m2"]).await;
+        let leader = world.leader().await;
+        let glance = world.running(&leader).glance().expect("it serves");
+        assert_eq!((glance.leader, glance.members.len()), (glance.id, 3));
+        for name in world.up().into_iter().filter(|name| *name != leader) {
+            world.kill(&name);
+        }
+        sleep(Duration::from_millis(50)).await;
+        let running = world.running(&leader);
+        assert_eq!(running.status_at_once(2381, "/readyz"), None);
+        assert!(running.glance().is_some(), "it still tells what it knows");
+    });
+}

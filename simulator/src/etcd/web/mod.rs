@@ -16,6 +16,8 @@ use super::{process::Process, rpc::Api, server::Server};
 use crate::net::{Listener, Stream};
 use sniff::{Protocol, sniff};
 
+pub(super) use pages::status_at_once;
+
 /// Serves a metrics port for as long as the process lives.
 pub(super) async fn serve_metrics(server: Arc<Server>, mut listener: Box<dyn Listener>) {
     while let Ok((stream, _)) = listener.accept().await {

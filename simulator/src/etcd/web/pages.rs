@@ -7,6 +7,7 @@
 
 use std::{fmt::Write as _, sync::Arc};
 
+use futures::FutureExt;
 use http::{Method, Request, Response, StatusCode, header};
 
 use crate::etcd::{failure::Failure, member::Member, server::Server, state::NO_SPACE};
@@ -14,6 +15,11 @@ use crate::etcd::{failure::Failure, member::Member, server::Server, state::NO_SP
 type Page = Response<String>;
 
 pub(super) async fn answer<B>(server: &Arc<Server>, request: &Request<B>) -> Page {
+    answer_with(server, request, Read::Asked).await
+}
+
+/// The answer, with a read through consensus done in this way if it takes one.
+async fn answer_with<B>(server: &Arc<Server>, request: &Request<B>, read: Read) -> Page {
     if request.method() != Method::GET {
         return page(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -23,12 +29,41 @@ pub(super) async fn answer<B>(server: &Arc<Server>, request: &Request<B>) -> Pag
     let query = Query(request.uri().query().unwrap_or_default());
     let quirks = server.look(Member::quirks);
     match request.uri().path() {
-        "/health" => health(server, &query).await,
+        "/health" => health(server, &query, read).await,
         "/livez" if quirks.livez_and_readyz => livez(server, &query),
-        "/readyz" if quirks.livez_and_readyz => readyz(server, &query).await,
+        "/readyz" if quirks.livez_and_readyz => readyz(server, &query, read).await,
         "/metrics" => page(StatusCode::OK, metrics(server)),
         "/version" => page(StatusCode::OK, version(server)),
         _ => page(StatusCode::NOT_FOUND, "404 page not found\n".to_owned()),
+    }
+}
+
+/// The status of what a GET would be answered at once. `None` where a read through consensus may
+/// not be confirmed at once: then only asking can tell.
+pub(in crate::etcd) fn status_at_once(server: &Arc<Server>, path: &str) -> Option<StatusCode> {
+    if !server.would_confirm_reads() {
+        return None;
+    }
+    let request = Request::get(path).body(()).ok()?;
+    let page = answer_with(server, &request, Read::Granted);
+    page.now_or_never().map(|page| page.status())
+}
+
+/// How a read through consensus is done.
+#[derive(Clone, Copy)]
+enum Read {
+    /// By asking the leader.
+    Asked,
+    /// Not at all: it would be confirmed at once.
+    Granted,
+}
+
+impl Read {
+    async fn confirm(self, server: &Arc<Server>) -> Result<(), Failure> {
+        match self {
+            Self::Asked => server.read().await,
+            Self::Granted => Ok(()),
+        }
     }
 }
 
@@ -48,8 +83,8 @@ impl Query<'_> {
     }
 }
 
-async fn health(server: &Arc<Server>, query: &Query<'_>) -> Page {
-    let reason = unhealthy(server, query).await;
+async fn health(server: &Arc<Server>, query: &Query<'_>, read: Read) -> Page {
+    let reason = unhealthy(server, query, read).await;
     let with_reason = server.look(|member| member.quirks().health_has_reason);
     let healthy = reason.is_none();
     let body = match (with_reason, reason.unwrap_or_default()) {
@@ -65,7 +100,7 @@ async fn health(server: &Arc<Server>, query: &Query<'_>) -> Page {
     page(StatusCode::SERVICE_UNAVAILABLE, body + "\n")
 }
 
-async fn unhealthy(server: &Arc<Server>, query: &Query<'_>) -> Option<String> {
+async fn unhealthy(server: &Arc<Server>, query: &Query<'_>, read: Read) -> Option<String> {
     for alarm in server.look(|member| member.state().alarms()) {
         let name = if alarm.alarm == NO_SPACE {
             "NOSPACE"
@@ -82,27 +117,22 @@ async fn unhealthy(server: &Arc<Server>, query: &Query<'_>) -> Option<String> {
     if server.look(Member::leader) == 0 {
         return Some("RAFT NO LEADER".to_owned());
     }
-    server
-        .read()
-        .await
-        .err()
-        .map(|failure| format!("RANGE ERROR:{failure}"))
+    let failed = read.confirm(server).await.err();
+    failed.map(|failure| format!("RANGE ERROR:{failure}"))
 }
 
 fn livez(_server: &Arc<Server>, query: &Query<'_>) -> Page {
     report(vec![("serializable_read", Ok(()))], query)
 }
 
-async fn readyz(server: &Arc<Server>, query: &Query<'_>) -> Page {
+async fn readyz(server: &Arc<Server>, query: &Query<'_>, read: Read) -> Page {
     let mut checks = vec![
         ("data_corruption", corruption(server)),
         ("serializable_read", Ok(())),
     ];
     if !query.has("exclude", "linearizable_read") {
-        let read = server
-            .read()
-            .await
-            .map_err(|failure: Failure| failure.to_string());
+        let read = read.confirm(server).await;
+        let read = read.map_err(|failure| failure.to_string());
         checks.push(("linearizable_read", read));
     }
     let is_learner = server.look(Member::is_learner);

@@ -54,6 +54,8 @@ pub(super) struct Links {
     slower: BTreeMap<Direction, Duration>,
     cut: BTreeMap<Direction, Vec<Packet>>,
     silent: BTreeSet<IpAddr>,
+    /// The silent addresses of machines that are lost, not of none.
+    lost: BTreeSet<IpAddr>,
 }
 
 impl Links {
@@ -67,6 +69,7 @@ impl Links {
             slower: BTreeMap::new(),
             cut: BTreeMap::new(),
             silent: BTreeSet::new(),
+            lost: BTreeSet::new(),
         }
     }
 
@@ -158,11 +161,25 @@ impl Links {
     /// Nothing leaves or reaches the address until [`Links::speak`].
     pub(super) fn silence(&mut self, ip: IpAddr) {
         self.silent.insert(ip);
+        self.lost.insert(ip);
     }
 
     /// Ends a silence.
     pub(super) fn speak(&mut self, ip: IpAddr) {
         self.silent.remove(&ip);
+        self.lost.remove(&ip);
+    }
+
+    /// Whether packets in this direction arrive.
+    pub(super) fn reaches(&self, from: IpAddr, to: IpAddr) -> bool {
+        !self.cut.contains_key(&(from, to))
+            && !self.silent.contains(&from)
+            && !self.silent.contains(&to)
+    }
+
+    /// Whether nothing hinders any packet.
+    pub(super) fn are_whole(&self) -> bool {
+        self.cut.is_empty() && self.slower.is_empty() && self.lost.is_empty()
     }
 
     /// Forgets the faults of an address that changes hands. What it sent last still arrives.
@@ -171,6 +188,7 @@ impl Links {
         self.cut.retain(|direction, _| !concerns(direction));
         self.slower.retain(|direction, _| !concerns(direction));
         self.silent.insert(ip);
+        self.lost.remove(&ip);
     }
 
     /// How many packets were put on the wire so far.

@@ -167,10 +167,26 @@ impl SimNet {
         self.shared.switch(|switch| switch.links.sent())
     }
 
+    /// How often tasks were polled so far: the best count of what a simulation has cost.
+    #[must_use]
+    pub fn polls(&self) -> u64 {
+        self.shared.scope.polls()
+    }
+
     /// The host's TCP connections: own address, peer's address.
     #[must_use]
     pub fn connections(&self, host: HostId) -> Vec<(SocketAddr, SocketAddr)> {
         switch::connections(self.shared.hosts.ip(host))
+    }
+
+    /// Whether `to`, if it serves anybody, would answer what `from` asks.
+    #[must_use]
+    pub fn answers(&self, from: HostId, to: HostId) -> bool {
+        let (asking, asked) = (self.ip(from), self.ip(to));
+        let passes = self.shared.switch(|switch| {
+            switch.links.reaches(asking, asked) && switch.links.reaches(asked, asking)
+        });
+        passes && !self.shared.hosts.is_frozen(to)
     }
 
     /// Adds to the latency of one direction; zero ends it.
@@ -306,6 +322,10 @@ impl Net for SimNet {
         self.shared.changed();
         self.shared
             .record(format_args!("healed: {}", self.pair(from, to)));
+    }
+
+    fn is_whole(&self) -> bool {
+        self.shared.switch(|switch| switch.links.are_whole()) && !self.shared.hosts.any_frozen()
     }
 }
 

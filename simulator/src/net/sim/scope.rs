@@ -42,6 +42,7 @@ impl Hasher for TaskNumber {
 struct State {
     current: Option<Boot>,
     tasks: HashMap<Id, Boot, BuildHasherDefault<TaskNumber>>,
+    polls: u64,
 }
 
 /// The scope of one runtime; a clone is another handle on the same one.
@@ -76,6 +77,11 @@ impl Scope {
             .count()
     }
 
+    /// How often tasks were polled, those of the world itself included.
+    pub(super) fn polls(&self) -> u64 {
+        self.state().polls
+    }
+
     pub(super) fn spawned(&self, task: Id) {
         let mut state = self.state();
         if let Some(boot) = state.current {
@@ -86,6 +92,7 @@ impl Scope {
     pub(super) fn enter(&self, task: Id) {
         let mut state = self.state();
         state.current = state.tasks.get(&task).copied();
+        state.polls += 1;
     }
 
     pub(super) fn leave(&self) {

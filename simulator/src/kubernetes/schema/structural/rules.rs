@@ -10,6 +10,8 @@ mod fields;
 mod library;
 mod rule;
 
+use std::cell::OnceCell;
+
 use serde_json::Value;
 
 pub(super) use rule::Rule;
@@ -61,6 +63,7 @@ fn visit(value: &Value, old: Option<&Value>, place: &Place<'_>, errors: &mut Vec
         schema: place.types,
         is_object: place.is_object,
         path: &place.path,
+        seen: OnceCell::new(),
     };
     errors.extend(
         place

@@ -5,6 +5,8 @@
 //! counts as broken.
 //! Deliberately does not know: the cost budget; types are checked when a rule runs, not before.
 
+use std::cell::OnceCell;
+
 use kube_cel::cel::{Context, ExecutionError, Program, Value as CelValue};
 use serde_json::Value;
 
@@ -33,13 +35,29 @@ pub(in super::super) struct Rule {
     source: Value,
 }
 
-/// What a rule is evaluated on.
+/// What rules are evaluated on.
 pub(super) struct Subject<'a> {
     pub(super) value: &'a Value,
     pub(super) old: Option<&'a Value>,
     pub(super) schema: &'a Schema,
     pub(super) is_object: bool,
     pub(super) path: &'a FieldPath,
+    /// `value` and `old` as rules see them, made by the first rule and shared by all.
+    pub(super) seen: OnceCell<(CelValue, Option<CelValue>)>,
+}
+
+impl Subject<'_> {
+    fn seen(&self) -> &(CelValue, Option<CelValue>) {
+        let convert = |value| {
+            if self.is_object {
+                cel_value::from_object(value, self.schema)
+            } else {
+                cel_value::from_json(value, Some(self.schema))
+            }
+        };
+        self.seen
+            .get_or_init(|| (convert(self.value), self.old.map(convert)))
+    }
 }
 
 impl Rule {
@@ -130,16 +148,9 @@ impl Rule {
     }
 
     fn context(&self, subject: &Subject<'_>) -> Context<'static> {
-        let convert = |value| {
-            if subject.is_object {
-                cel_value::from_object(value, subject.schema)
-            } else {
-                cel_value::from_json(value, Some(subject.schema))
-            }
-        };
+        let (value, old) = subject.seen().clone();
         let mut context = LIBRARY.new_inner_scope();
-        context.add_variable_from_value("self", convert(subject.value));
-        let old = subject.old.map(convert);
+        context.add_variable_from_value("self", value);
         if self.optional_old_self {
             context.add_variable_from_value("oldSelf", cel_value::optional(old));
         } else if let Some(old) = old {
