@@ -20,6 +20,8 @@ pub struct Observation {
     pub resource: Option<Resource>,
     /// The pods of the cluster, by name.
     pub pods: Vec<Pod>,
+    /// Whether the members were asked; else nothing is known of who is silent.
+    pub asked: bool,
     /// Whether the operator is kept from its work, so that its status may be old.
     pub hindered: bool,
     /// What the operator has sent so far that no operator may send, as far as it can be seen.
@@ -263,6 +265,7 @@ pub(crate) mod example {
             at,
             resource: Some(resource),
             pods: pods.collect(),
+            asked: true,
             ..Observation::default()
         }
     }

@@ -103,6 +103,7 @@ async fn traffic(door: &Arc<dyn Door>, lasting: Duration) -> History {
         puts: 40,
         reads: 40,
         keys: 10,
+        history: 0,
     };
     let mut traffic = Traffic::start(rates, door, clock, |task| drop(tokio::spawn(task)));
     let began = clock.elapsed();

@@ -82,11 +82,12 @@ pub struct Member {
 }
 
 impl Member {
-    /// Whether the member has ever started. The name does not tell: the first members of a cluster
-    /// have one from the beginning.
+    /// Whether the member has ever started. Having a name does not tell: the first members of a
+    /// cluster have one from the beginning. Having none does, of a voter: it was promoted, so it had
+    /// caught up, and its own word of where it serves was lost.
     #[must_use]
     pub fn started(&self) -> bool {
-        !self.client_urls.is_empty()
+        !self.client_urls.is_empty() || (!self.learner && self.name.is_empty())
     }
 }
 

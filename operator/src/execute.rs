@@ -63,7 +63,11 @@ impl Executor<'_> {
         };
         let result = match &action {
             Action::DeleteClaim { ordinal, uid } => self.delete_claim(*ordinal, uid).await?,
-            Action::RestartPod { ordinal, uid, .. } => self.restart_pod(*ordinal, uid).await?,
+            Action::RestartPod { ordinal, uid, .. } => {
+                let pod = observed.pods.get(ordinal);
+                let revision = pod.map(|pod| pod.revision.clone());
+                self.restart_pod(*ordinal, uid, revision).await?
+            }
             Action::GrowVolume { ordinal, uid, size } => {
                 self.grow_volume(*ordinal, uid, size).await?
             }
@@ -187,15 +191,23 @@ impl Executor<'_> {
             .await
     }
 
-    /// Deletes one pod by UID. The StatefulSet makes a new one under the same name.
+    /// Deletes one pod by UID, and by revision: one that did not run when it was seen may run by
+    /// now. The StatefulSet makes a new one under the same name.
     async fn restart_pod(
         &self,
         ordinal: u32,
         uid: &str,
+        revision: Option<String>,
     ) -> Result<Result<(), NotNow>, WriteFailed> {
         let name = self.desired.identity.member(ordinal);
-        self.delete::<Pod>(name, uid, "the pod", DeleteParams::default())
-            .await
+        let params = DeleteParams {
+            preconditions: Some(Preconditions {
+                uid: None,
+                resource_version: revision,
+            }),
+            ..DeleteParams::default()
+        };
+        self.delete::<Pod>(name, uid, "the pod", params).await
     }
 
     /// Asks for a larger volume. A class that does not allow it is no failure of the pass: it is
@@ -257,7 +269,7 @@ impl Executor<'_> {
         let params = DeleteParams {
             preconditions: Some(Preconditions {
                 uid: Some(uid.to_owned()),
-                resource_version: None,
+                ..params.preconditions.unwrap_or_default()
             }),
             ..params
         };

@@ -57,6 +57,9 @@ pub enum Command {
     Sweep(Sweep),
     /// Shows which known-bad operators are found, and what it takes.
     Planted(Planted),
+    /// Lets one cluster live long, with faults, and reports every so often.
+    #[command(after_help = EXIT_CODES)]
+    Soak(Soak),
     /// Shows every sentence that a scenario file may contain.
     Language,
 }
@@ -98,8 +101,11 @@ impl WorldKind {
 #[derive(Clone, Debug, Args)]
 pub struct Run {
     /// Names (see `scenarios list`) or paths of scenario files.
-    #[arg(required = true, value_name = "SCENARIO")]
+    #[arg(required_unless_present = "all", value_name = "SCENARIO")]
     pub scenarios: Vec<String>,
+    /// Run all scenarios that come with this program.
+    #[arg(long, conflicts_with = "scenarios")]
+    pub all: bool,
     /// Where to run.
     #[arg(long, value_enum, default_value_t = WorldKind::Sim)]
     pub world: WorldKind,
@@ -124,6 +130,15 @@ pub struct Run {
     /// Write the trace as well: every request and state change. With several runs, the last one's.
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
+    /// Write a page with a picture of the run as well. With several runs, the last one's.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Write a table of what came of each scenario, as a page of Markdown.
+    #[arg(long, value_name = "FILE", requires = "as_of")]
+    pub page: Option<PathBuf>,
+    /// What names the state of the code on that page, such as a commit and a date.
+    #[arg(long, value_name = "TEXT")]
+    pub as_of: Option<String>,
     /// The real cluster.
     #[command(flatten)]
     pub kube: KubeOptions,
@@ -138,6 +153,9 @@ pub struct Replay {
     /// Print one JSON document instead of text.
     #[arg(long)]
     pub json: bool,
+    /// Write a page with a picture of the run as well.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
 }
 
 /// `fuzz`.
@@ -158,6 +176,10 @@ pub struct Fuzz {
     /// Run all seeds and collect every failure, instead of stopping at the first.
     #[arg(long)]
     pub keep_going: bool,
+    /// Stop as soon as every situation was reached so many times; --seeds is the most, and not
+    /// to have reached them by then is a failure.
+    #[arg(long, value_name = "TIMES", value_parser = clap::value_parser!(u64).range(1..))]
+    pub until_reached: Option<u64>,
     /// Leave failing scenarios as they are.
     #[arg(long)]
     pub no_shrink: bool,
@@ -170,10 +192,25 @@ pub struct Fuzz {
     /// Folder for the scenarios that fail.
     #[arg(long, default_value = ".", value_name = "FOLDER")]
     pub out: PathBuf,
+    /// Write a page with a picture beside each scenario that fails.
+    #[arg(long)]
+    pub html: bool,
     /// Print one JSON document instead of text.
     #[arg(long)]
     pub json: bool,
-    /// Print a line of JSON for each run and nothing else; this is how --jobs starts others.
+    /// Write a JUnit report as well.
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Seconds on the wall after which a run is held to hang.
+    #[arg(long, default_value_t = 300, value_name = "SECONDS")]
+    pub limit_s: u64,
+    /// Seconds between two lines of progress where standard error is no terminal.
+    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
+    pub tell_every_s: u64,
+    /// Print the scenarios of the seeds, and run none.
+    #[arg(long)]
+    pub print: bool,
+    /// Run the seeds that are read from standard input; this is how --jobs starts others.
     #[arg(long, hide = true)]
     pub worker: bool,
 }
@@ -253,9 +290,62 @@ pub struct Planted {
     /// The share of the bugs to look for, such as 3/8.
     #[arg(long, default_value = "1/1", value_name = "I/N")]
     pub shard: Shard,
+    /// Write the score card, as a page of Markdown.
+    #[arg(long, value_name = "FILE")]
+    pub card: Option<PathBuf>,
     /// Print one JSON document instead of text.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `soak`.
+#[derive(Clone, Debug, Args)]
+pub struct Soak {
+    /// Where to run: days take minutes in `sim`, and days in the others.
+    #[arg(long, value_enum, default_value_t = WorldKind::Sim)]
+    pub world: WorldKind,
+    /// Days to live, on the world's clock; added to --hours.
+    #[arg(long, default_value_t = 0.0)]
+    pub days: f64,
+    /// Hours to live, on the world's clock.
+    #[arg(long, default_value_t = 0.0)]
+    pub hours: f64,
+    /// The root of all randomness.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Time from one episode with faults to the next, at least.
+    #[arg(long, default_value = "1h", value_name = "DURATION")]
+    pub episode: Span,
+    /// Time between two reports, on the world's clock.
+    #[arg(long, default_value = "24h", value_name = "DURATION")]
+    pub report_every: Span,
+    /// Writes per second, all clients together.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub puts: u32,
+    /// Reads per second, all clients together.
+    #[arg(long, default_value_t = 1)]
+    pub reads: u32,
+    /// Only faults with this in their name; may be given several times.
+    #[arg(long, value_name = "WORDS")]
+    pub only: Vec<String>,
+    /// No faults with this in their name; may be given several times.
+    #[arg(long, value_name = "WORDS")]
+    pub without: Vec<String>,
+    /// Run this version of etcd.
+    #[arg(long, value_name = "VERSION")]
+    pub etcd_version: Option<EtcdVersion>,
+    /// The etcd program for `--world process`; else ETCD_BIN, else the PATH is searched.
+    #[arg(long, value_name = "PATH")]
+    pub etcd: Option<PathBuf>,
+    /// Show everything that happens.
+    #[arg(long)]
+    pub verbose: bool,
+    /// One line of JSON per report instead of text.
+    #[arg(long)]
+    pub json: bool,
+    /// The real cluster.
+    #[command(flatten)]
+    pub kube: KubeOptions,
 }
 
 /// `check-determinism`.

@@ -14,6 +14,7 @@ pub mod commands;
 pub mod fuzz;
 pub mod kubernetes;
 pub mod library;
+pub mod overheard;
 pub mod planted;
 #[cfg(target_os = "linux")]
 pub mod process;

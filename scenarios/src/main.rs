@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use scenarios::{cli::Cli, commands, report::EXIT_BAD_INPUT};
+use scenarios::{cli::Cli, commands, overheard, report::EXIT_BAD_INPUT};
+use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -27,13 +28,17 @@ fn main() -> ExitCode {
 }
 
 /// Logs of the operator and the libraries, on standard error, when `RUST_LOG` asks for them.
-/// In virtual time they carry the time of the world.
+/// In virtual time they carry the time of the world. What the operator calls an error is heard in
+/// any case: a run must not pass over it.
 fn show_logs() {
-    if let Ok(filter) = tracing_subscriber::EnvFilter::try_from_default_env() {
-        tracing_subscriber::fmt()
-            .with_env_filter(filter)
+    let shown = EnvFilter::try_from_default_env().ok().map(|filter| {
+        tracing_subscriber::fmt::layer()
             .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
             .with_writer(std::io::stderr)
-            .init();
-    }
+            .with_filter(filter)
+    });
+    tracing_subscriber::registry()
+        .with(overheard::layer())
+        .with(shown)
+        .init();
 }

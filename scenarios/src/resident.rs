@@ -4,19 +4,26 @@
 //! Always holds: user and operator are on hosts of their own; only the operator's calls are counted.
 //! Deliberately does not know: whether the world's time and pods are simulated.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use chaos::fault::{Fault, Hit};
+use chaos::{
+    Violation,
+    fault::{Fault, Hit},
+};
 use etcd_client::Client;
 use simulator::{
     clock::Clock,
     etcd::Glance,
-    kubernetes::api::resource::{PERSISTENT_VOLUME_CLAIMS, PODS},
+    kubernetes::api::{
+        Lives,
+        resource::{PERSISTENT_VOLUME_CLAIMS, PODS},
+    },
     net::{BoxFuture, HostId},
     world::{Counter, Ended, Operator, World},
 };
 
 use crate::{
+    overheard,
     planted::Plant,
     runner,
     strikes::{Breaker, OperatorWire, Strikes},
@@ -45,7 +52,7 @@ pub async fn run(
     let user = User::new(resident.clone(), NAMESPACE)
         .await
         .map_err(|failed| CannotBegin(failed.to_string()))?;
-    let outcome = runner::run(&user, &request.scenario, tell).await;
+    let outcome = runner::run_on(&user, &request.scenario, request.soak.as_ref(), tell).await;
     let trace = if request.keep_trace {
         trace(world)
     } else {
@@ -186,6 +193,24 @@ impl Access for Resident {
 
     fn misdeeds(&self) -> Vec<String> {
         self.strikes.misdeeds()
+    }
+
+    fn noticed(&self) -> Vec<Violation> {
+        let heard = overheard::heard().into_iter();
+        let bugs = heard.map(|evidence| Violation {
+            invariant: "the operator reports no bug of its own",
+            at: self.world.clock().elapsed(),
+            evidence,
+        });
+        bugs.collect()
+    }
+
+    fn lives(&self) -> BTreeMap<String, Lives> {
+        self.world.with_api(|api| api.lives().clone())
+    }
+
+    fn met(&self) -> BTreeMap<String, u64> {
+        self.strikes.met()
     }
 
     fn hindered(&self) -> bool {

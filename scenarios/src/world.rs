@@ -14,7 +14,7 @@ use chaos::{
     traffic::{Rates, Traffic},
 };
 use serde::Serialize;
-use simulator::world::ETCD_READS;
+use simulator::{kubernetes::api::Lives, world::ETCD_READS};
 
 use crate::scenario::{Action, Cluster};
 
@@ -79,6 +79,12 @@ pub trait World {
     /// When reading does not come to an end.
     fn read_back(&self, history: &History) -> impl Future<Output = Result<ReadBack, WorldFailed>>;
 
+    /// Has etcd forget what its keys were before now, as those who keep their state in it do.
+    ///
+    /// # Errors
+    /// When etcd cannot be asked, or refuses.
+    fn compact(&self) -> impl Future<Output = Result<(), WorldFailed>>;
+
     /// What the operator has asked of Kubernetes and etcd so far; `None` where nobody counts.
     fn calls(&self) -> Option<Calls>;
 
@@ -88,6 +94,17 @@ pub trait World {
     /// Broken rules that the world noticed by itself, between two looks.
     fn noticed(&self) -> Vec<Violation> {
         Vec::new()
+    }
+
+    /// How often each object was created and deleted, as `RESOURCE NAMESPACE/NAME`; empty where
+    /// nobody counts.
+    fn lives(&self) -> BTreeMap<String, Lives> {
+        BTreeMap::new()
+    }
+
+    /// Situations that the world noticed by itself, in the words of reports, with their count.
+    fn met(&self) -> BTreeMap<String, u64> {
+        BTreeMap::new()
     }
 }
 
@@ -104,6 +121,12 @@ impl Calls {
     /// How many of them change something.
     #[must_use]
     pub fn writes(&self) -> u64 {
+        self.changes().values().sum()
+    }
+
+    /// Those that change something.
+    #[must_use]
+    pub fn changes(&self) -> BTreeMap<String, u64> {
         let kubernetes = self
             .kubernetes
             .iter()
@@ -112,7 +135,10 @@ impl Calls {
             .etcd
             .iter()
             .filter(|(call, _)| !ETCD_READS.contains(&call.as_str()));
-        kubernetes.chain(etcd).map(|(_, count)| count).sum()
+        let changes = kubernetes.chain(etcd);
+        changes
+            .map(|(call, count)| (call.clone(), *count))
+            .collect()
     }
 
     /// The calls made since `earlier`.

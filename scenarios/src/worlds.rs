@@ -15,7 +15,7 @@ use crate::{
     cli::WorldKind,
     kubernetes::{self, KubeOptions, commands::Commands},
     planted::Plant,
-    runner::{Event, Outcome},
+    runner::{Event, Outcome, soak::Soak},
     scenario::{EtcdVersion, Scenario},
 };
 
@@ -33,6 +33,8 @@ pub struct Request {
     pub keep_trace: bool,
     /// The bug that the operator is to have, if any.
     pub planted: Option<&'static Plant>,
+    /// What follows the scenario's last step on its cluster, if anything.
+    pub soak: Option<Soak>,
 }
 
 /// What came of it.

@@ -4,10 +4,16 @@
 
 use std::process::Command;
 
-#[test]
-fn twenty_seeds_give_twenty_traces_and_each_of_them_twice() {
+use chaos::fault::Fault;
+use scenarios::{
+    library,
+    scenario::{Action, Instruction},
+};
+
+fn check(arguments: &[&str]) {
     let check = Command::new(env!("CARGO_BIN_EXE_scenarios"))
-        .args(["check-determinism", "--seeds", "20"])
+        .arg("check-determinism")
+        .args(arguments)
         .output()
         .expect("the program starts");
     assert!(
@@ -16,4 +22,25 @@ fn twenty_seeds_give_twenty_traces_and_each_of_them_twice() {
         String::from_utf8_lossy(&check.stdout),
         String::from_utf8_lossy(&check.stderr)
     );
+}
+
+#[test]
+fn twenty_seeds_give_twenty_traces_and_each_of_them_twice() {
+    check(&["--seeds", "20"]);
+}
+
+#[test]
+fn the_same_holds_with_every_kind_of_fault() {
+    let entry = library::find("every-fault").expect("a scenario");
+    let told = entry.scenario.steps.iter().flat_map(|it| &it.instructions);
+    let kinds: Vec<String> = told
+        .filter_map(|it| match it {
+            Instruction::Do(Action::Strike(strike)) => Some(strike.fault.kind()),
+            _ => None,
+        })
+        .collect();
+    for kind in Fault::kinds() {
+        assert!(kinds.contains(&kind.kind()), "`{kind}` is not in the file");
+    }
+    check(&["every-fault", "--seeds", "2"]);
 }

@@ -181,6 +181,10 @@ impl World for Scripted {
         unreachable!("the scenarios here have no traffic")
     }
 
+    async fn compact(&self) -> Result<(), WorldFailed> {
+        Ok(())
+    }
+
     fn calls(&self) -> Option<Calls> {
         Some(self.calls.borrow().clone())
     }
@@ -353,4 +357,21 @@ fn a_fault_that_a_file_asks_for_at_once_must_hit_somebody() {
     assert_eq!(outcome.verdict, Verdict::Crash);
     let reason = outcome.reason.expect("a reason");
     assert!(reason.contains("found nobody to hit"), "{reason}");
+}
+
+#[test]
+fn a_trouble_that_is_there_already_only_lasts_longer() {
+    let text = "cluster demo: size 1, version 3.5.21\nstep \"a\"\n create the cluster\n \
+        expect 1 member within 9s\n take the API server away for 4s\n wait 2s\n \
+        take the API server away for 9s\n wait 20s\n";
+    let world = Scripted::default();
+    let (outcome, _) = run(&world, text);
+    assert_eq!(outcome.verdict, Verdict::Pass, "{:?}", outcome.reason);
+    let strikes = world.strikes.borrow();
+    let whens: Vec<u64> = strikes
+        .iter()
+        .filter_map(|line| line.split(' ').next()?.parse().ok())
+        .collect();
+    assert_eq!(whens.len(), 2, "{strikes:?}");
+    assert_eq!(whens[1] - whens[0], 11_000, "{strikes:?}");
 }

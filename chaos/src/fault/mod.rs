@@ -15,8 +15,10 @@
 //! | [`api_server`] | Kubernetes' API: away, frozen, slow, refusing, lying about the past |
 //! | [`surroundings`] | what everybody shares: DNS, the image registry, elections |
 //! | [`trigger`] | when a fault happens |
+//! | [`circumstance`] | what was going on when it did |
 
 pub mod api_server;
+pub mod circumstance;
 pub mod member;
 pub mod node;
 pub mod operator;
@@ -29,6 +31,7 @@ use std::fmt;
 
 pub use self::{
     api_server::ApiTrouble,
+    circumstance::Circumstance,
     member::MemberTrouble,
     node::NodeTrouble,
     operator::{Call, Moment, Nth, OperatorFault},

@@ -17,6 +17,7 @@
 
 pub mod available_is_true;
 pub mod deletes_by_uid;
+mod membership;
 pub mod one_change;
 pub mod one_cluster;
 pub mod quorum_is_kept;

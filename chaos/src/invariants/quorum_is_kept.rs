@@ -1,23 +1,56 @@
 //! No change of the voters puts quorum at risk.
 //!
 //! Statement: after a change of the voters, at least a quorum of the new voters is alive: they
-//! answered either in the last look before the change or in the first one after it.
+//! answered in the last look before the change, in the one that saw it, or in the one after that. A
+//! look is not instant: members tell of somebody whose pod was made since the pods were listed.
 //! Source: etcd documentation, "runtime reconfiguration": adding a voter to a cluster that cannot
 //! spare one loses quorum for good (etcd #3477); the same holds for removing a live member of a
 //! cluster with dead ones.
 
 use std::collections::BTreeSet;
 
-use super::Invariant;
+use super::{Invariant, membership::Believed};
 use crate::Observation;
 
 /// Remembers the voters and who was alive.
 #[derive(Default)]
 pub struct QuorumIsKept {
     resource: String,
-    applied: u64,
+    believed: Believed,
     voters: BTreeSet<u64>,
     alive: BTreeSet<u64>,
+    /// A change after which too few were alive, unless the next look finds them.
+    doubt: Option<Change>,
+}
+
+struct Change {
+    from: BTreeSet<u64>,
+    to: BTreeSet<u64>,
+    /// The most of the new voters that one look found alive.
+    alive: usize,
+}
+
+impl Change {
+    fn quorum(&self) -> usize {
+        self.to.len() / 2 + 1
+    }
+
+    fn count(&mut self, answered: &BTreeSet<u64>) {
+        let living = self.to.intersection(answered).count();
+        self.alive = self.alive.max(living);
+    }
+
+    fn evidence(&self) -> Option<String> {
+        (self.alive < self.quorum()).then(|| {
+            format!(
+                "the voters changed from {} to {}: {} of them are alive, quorum is {}",
+                hex(&self.from),
+                hex(&self.to),
+                self.alive,
+                self.quorum()
+            )
+        })
+    }
 }
 
 impl Invariant for QuorumIsKept {
@@ -40,26 +73,25 @@ impl Invariant for QuorumIsKept {
         }
         let alive: BTreeSet<u64> = look.members().map(|member| member.id).collect();
         let before = std::mem::replace(&mut self.alive, alive.clone());
-        let (applied, list) = look.newest_list()?;
-        if applied < self.applied {
-            return None; // A member that lags behind; its list is an old one.
+        let settled = self.doubt.take().and_then(|mut change| {
+            change.count(&alive);
+            change.evidence()
+        });
+        if let Some(list) = self.believed.next(look) {
+            let voters = list.voters();
+            let from = std::mem::replace(&mut self.voters, voters.clone());
+            if !from.is_empty() && from != voters {
+                let mut change = Change {
+                    from,
+                    to: voters,
+                    alive: 0,
+                };
+                change.count(&before);
+                change.count(&alive);
+                self.doubt = change.evidence().map(|_| change);
+            }
         }
-        self.applied = applied;
-        let voters = list.voters();
-        let old = std::mem::replace(&mut self.voters, voters.clone());
-        if old.is_empty() || old == voters {
-            return None;
-        }
-        let quorum = voters.len() / 2 + 1;
-        let living = |answered: &BTreeSet<u64>| voters.intersection(answered).count();
-        let most = living(&before).max(living(&alive));
-        (most < quorum).then(|| {
-            format!(
-                "the voters changed from {} to {}: {most} of them are alive, quorum is {quorum}",
-                hex(&old),
-                hex(&voters)
-            )
-        })
+        settled
     }
 }
 
@@ -77,7 +109,9 @@ mod tests {
     fn a_voter_that_never_started_next_to_a_single_one_is_a_violation() {
         let mut rule = QuorumIsKept::default();
         assert_eq!(rule.judge(&look(1, 10, &[voter(1)], &[1])), None);
-        let evidence = rule.judge(&look(2, 11, &[voter(1), unstarted(2)], &[1]));
+        let grown = look(2, 11, &[voter(1), unstarted(2)], &[1]);
+        assert_eq!(rule.judge(&grown), None);
+        let evidence = rule.judge(&grown);
         assert!(
             evidence
                 .expect("a violation")
@@ -92,10 +126,20 @@ mod tests {
             rule.judge(&look(1, 10, &[voter(1), voter(2), voter(3)], &[1, 2])),
             None
         );
-        assert!(
-            rule.judge(&look(2, 11, &[voter(1), voter(3)], &[1]))
-                .is_some()
-        );
+        let shrunk = look(2, 11, &[voter(1), voter(3)], &[1]);
+        assert_eq!(rule.judge(&shrunk), None);
+        assert!(rule.judge(&shrunk).is_some());
+        assert_eq!(rule.judge(&shrunk), None, "it is told once");
+    }
+
+    #[test]
+    fn a_new_voter_that_the_next_look_finds_is_fine() {
+        let mut rule = QuorumIsKept::default();
+        assert_eq!(rule.judge(&look(1, 10, &[voter(1)], &[1])), None);
+        let both = [voter(1), voter(2)];
+        assert_eq!(rule.judge(&look(2, 11, &both, &[1])), None);
+        assert_eq!(rule.judge(&look(3, 12, &both, &[1, 2])), None);
+        assert_eq!(rule.judge(&look(4, 12, &both, &[1])), None);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The status never claims more than the truth.
 //!
 //! Statement: the number of ready members in the status does not exceed the number of pods that
-//! run; after a pod stops, the status says so within [`GRACE`].
+//! run; after a pod stops, the status says so within [`GRACE`], or within [`SLOW_LOOK`] while a
+//! member that runs cannot answer for a majority: whoever looks has to wait for it.
 //! Source: the Go operator took READY from the StatefulSet's replicas and showed members that did
 //! not exist; a status cannot change in the same instant as a pod, hence the grace. An operator that is kept
 //! from its work cannot change it either.
@@ -9,15 +10,22 @@
 use std::time::Duration;
 
 use super::Invariant;
-use crate::Observation;
+use crate::{Observation, observation::Pod};
 
 /// Time that a status may lag behind a pod that stopped.
 pub const GRACE: Duration = Duration::from_secs(3);
+
+/// Time that a status may lag behind while members are silent. A look waits two seconds for members
+/// and three for each voter that may speak for a majority; what was written last came from the look
+/// before, so it is as old as two of them.
+pub const SLOW_LOOK: Duration = Duration::from_secs(12);
 
 /// Remembers since when the status claims too much.
 #[derive(Default)]
 pub struct ReadyIsTrue {
     since: Option<Duration>,
+    /// When a member that runs was last seen unable to answer.
+    silence: Option<Duration>,
 }
 
 impl Invariant for ReadyIsTrue {
@@ -26,6 +34,9 @@ impl Invariant for ReadyIsTrue {
     }
 
     fn judge(&mut self, look: &Observation) -> Option<String> {
+        if look.asked && look.pods.iter().any(is_silent) {
+            self.silence = Some(look.at);
+        }
         let running = look.pods.iter().filter(|pod| pod.running).count() as u32;
         let Some(ready) = look
             .resource
@@ -37,13 +48,24 @@ impl Invariant for ReadyIsTrue {
             return None;
         };
         let since = *self.since.get_or_insert(look.at);
-        (look.at.saturating_sub(since) > GRACE).then(|| {
+        let slow = self.silence.is_some_and(|at| at + SLOW_LOOK > look.at);
+        let grace = if slow { SLOW_LOOK } else { GRACE };
+        (look.at.saturating_sub(since) > grace).then(|| {
             format!(
                 "the status has said {ready} ready since {:.1} s, while {running} pods run",
                 since.as_secs_f64()
             )
         })
     }
+}
+
+/// Whether a container runs whose member does not speak for a majority. Learners never do.
+fn is_silent(pod: &Pod) -> bool {
+    let speaks = pod.member.as_ref().is_some_and(|member| {
+        let list = member.list.as_ref();
+        member.learner || list.is_some_and(|list| list.linearizable)
+    });
+    pod.running && !speaks
 }
 
 #[cfg(test)]
@@ -81,6 +103,27 @@ mod tests {
         }
         assert_eq!(rule.judge(&claims(10, 3)), None);
         assert!(rule.judge(&claims(14, 3)).is_some());
+    }
+
+    #[test]
+    fn who_has_to_wait_for_a_silent_member_gets_the_time_of_two_looks() {
+        let mut rule = ReadyIsTrue::default();
+        let silent = |at: u64| {
+            let mut look = claims(at, 3);
+            look.pods[0].member = None;
+            look
+        };
+        for at in [1, 5, 13] {
+            assert_eq!(rule.judge(&silent(at)), None);
+        }
+        assert!(rule.judge(&silent(14)).is_some());
+        let mut rule = ReadyIsTrue::default();
+        let unasked = |at: u64| Observation {
+            asked: false,
+            ..silent(at)
+        };
+        assert_eq!(rule.judge(&unasked(1)), None);
+        assert!(rule.judge(&unasked(5)).is_some());
     }
 
     #[test]

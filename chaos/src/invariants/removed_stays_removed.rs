@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Invariant;
+use super::{Invariant, membership::Believed};
 use crate::Observation;
 
 /// Remembers, by cluster ID, how far the log was and who was a member then.
@@ -17,7 +17,7 @@ pub struct RemovedStaysRemoved {
 
 #[derive(Default)]
 struct Known {
-    applied: u64,
+    believed: Believed,
     members: BTreeSet<u64>,
     removed: BTreeSet<u64>,
 }
@@ -28,15 +28,10 @@ impl Invariant for RemovedStaysRemoved {
     }
 
     fn judge(&mut self, look: &Observation) -> Option<String> {
-        let (applied, list) = look.newest_list()?;
         let cluster = look.members().next()?.cluster;
         let known = self.clusters.entry(cluster).or_default();
-        if applied < known.applied {
-            return None; // A member that lags behind; its list is an old one.
-        }
-        let now = list.ids();
+        let now = known.believed.next(look)?.ids();
         known.removed.extend(known.members.difference(&now));
-        known.applied = applied;
         known.members = now;
         let back = known.removed.intersection(&known.members).next()?;
         Some(format!(
@@ -66,6 +61,9 @@ mod tests {
         let mut rule = RemovedStaysRemoved::default();
         assert_eq!(rule.judge(&look(1, 10, &[voter(1), voter(2)], &[1])), None);
         assert_eq!(rule.judge(&look(2, 11, &[voter(1)], &[1])), None);
-        assert_eq!(rule.judge(&look(3, 10, &[voter(1), voter(2)], &[2])), None);
+        let mut lagging = look(3, 10, &[voter(1), voter(2)], &[2]);
+        let member = lagging.pods[0].member.as_mut().expect("answers");
+        member.list.as_mut().expect("tells").linearizable = false;
+        assert_eq!(rule.judge(&lagging), None);
     }
 }

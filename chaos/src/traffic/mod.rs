@@ -38,6 +38,9 @@ pub struct Rates {
     pub reads: u32,
     /// Number of keys.
     pub keys: u32,
+    /// Clients that start again on the same store get another number, and with it other keys: what
+    /// was written before is not in their history.
+    pub history: u32,
 }
 
 /// Writers, and as many readers. Each has its own connection, so a stuck one does not hold the
@@ -73,6 +76,7 @@ impl Traffic {
                     index,
                     clients,
                     keys: rates.keys.max(1),
+                    history_number: rates.history,
                     period,
                     door: door.clone(),
                     clock,
@@ -123,6 +127,7 @@ struct Worker {
     index: u32,
     clients: u32,
     keys: u32,
+    history_number: u32,
     period: Duration,
     door: Arc<dyn Door>,
     clock: Clock,
@@ -157,7 +162,14 @@ impl Worker {
     /// A writer's keys are those that leave its own remainder.
     fn key(&self, turn: u32) -> String {
         let own = (self.keys - self.index).div_ceil(self.clients).max(1);
-        format!("k{:05}", self.index + self.clients * (turn % own))
+        self.name(self.index + self.clients * (turn % own))
+    }
+
+    fn name(&self, key: u32) -> String {
+        match self.history_number {
+            0 => format!("k{key:05}"),
+            number => format!("h{number}/k{key:05}"),
+        }
     }
 
     async fn put(&self, connection: &mut Connection, turn: u32) {
@@ -182,10 +194,8 @@ impl Worker {
     }
 
     async fn read(&self, connection: &mut Connection, turn: u32) {
-        let key = format!(
-            "k{:05}",
-            (u64::from(turn) * 7 + u64::from(self.index)) % u64::from(self.keys)
-        );
+        let key = (u64::from(turn) * 7 + u64::from(self.index)) % u64::from(self.keys);
+        let key = self.name(key as u32);
         let began = self.clock.elapsed();
         let sent_key = key.clone();
         let asked = async |client: &mut Client| client.get(sent_key, None).await;

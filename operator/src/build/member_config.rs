@@ -85,6 +85,12 @@ pub fn forced_file(
     [(file_name(identity, ordinal), file)].into()
 }
 
+/// The same file for a cluster that has begun.
+#[must_use]
+pub fn joining(file: &str) -> String {
+    file.replace(NEW, EXISTING)
+}
+
 /// Name of a member's file in the ConfigMap.
 #[must_use]
 pub fn file_name(identity: &Identity, ordinal: u32) -> String {

@@ -15,7 +15,7 @@ use kube::{
 };
 use serde_json::json;
 use tokio::time::{Instant, sleep};
-use tracing::debug;
+use tracing::{debug, error};
 
 use super::{Context, announce};
 use crate::{
@@ -23,8 +23,12 @@ use crate::{
     build::FIELD_MANAGER,
     etcd::CallFailed,
     execute::{Executor, NotNow, Outcome, WriteFailed},
-    observe::{CachesClosed, Observed, observe},
-    plan::{Plan, plan},
+    observe::{CachesClosed, LiveObjects, Observed, observe},
+    plan::{
+        Plan,
+        audit::{Finding, audit},
+        plan,
+    },
     report,
     validate::{Desired, Invalid, validate},
 };
@@ -47,6 +51,9 @@ pub enum PassFailed {
     /// The operator is stopping.
     #[error("failed to read the caches")]
     Caches(#[from] CachesClosed),
+    /// The plan breaks a rule that no plan may break: a bug of the planner. It is not carried out.
+    #[error("failed to go on: the plan breaks a rule: {0}; this is a bug, please report it")]
+    Unsound(Finding),
     /// Another operator may be acting already.
     #[error("failed to go on: the lease has run out")]
     NotLeading,
@@ -68,6 +75,7 @@ impl PassFailed {
         }
         match self {
             Self::NotLeading => "NotLeading".to_owned(),
+            Self::Unsound(_) => "Unsound".to_owned(),
             _ => "Stopping".to_owned(),
         }
     }
@@ -138,11 +146,12 @@ impl Pass<'_> {
             connections: &context.connections,
             desired,
         };
-        let done = match executor.declare(&plan, &objects.live).await {
-            Ok(()) => self.act(&executor, &plan, &observed).await,
-            Err(failed) => Err(failed),
-        };
-        if let Some(refusal) = done.as_ref().err().and_then(WriteFailed::refusal) {
+        let done = self
+            .carry_out(&executor, &plan, &observed, &objects.live)
+            .await;
+        if let Err(PassFailed::Write(failed)) = &done
+            && let Some(refusal) = failed.refusal()
+        {
             plan.waiting = Some(refusal);
         }
         let outcome = done.as_ref().unwrap_or(&Outcome::Nothing);
@@ -161,6 +170,23 @@ impl Pass<'_> {
             return Ok(Again::AfterElection);
         }
         Ok(self.again(&plan, &done, &observed))
+    }
+
+    /// Declares and acts. The audit shares no code with the planner, and what fails it does harm.
+    async fn carry_out(
+        &self,
+        executor: &Executor<'_>,
+        plan: &Plan,
+        observed: &Observed,
+        live: &LiveObjects,
+    ) -> Result<Outcome, PassFailed> {
+        if let Some(finding) = audit(self.desired, observed, plan).into_iter().next() {
+            let cluster = &self.desired.identity.name;
+            error!(cluster, %finding, ?plan, "a plan breaks a rule, and is not carried out");
+            return Err(PassFailed::Unsound(finding));
+        }
+        executor.declare(plan, live).await?;
+        Ok(self.act(executor, plan, observed).await?)
     }
 
     fn again(&self, plan: &Plan, outcome: &Outcome, observed: &Observed) -> Again {

@@ -5,7 +5,7 @@
 //! since they are half of an object and nobody reads them.
 //! Deliberately does not know: what is done with the caches.
 
-use std::{fmt::Debug, hash::Hash};
+use std::{fmt::Debug, hash::Hash, time::Duration};
 
 use futures::{Stream, StreamExt, TryStreamExt, stream::BoxStream};
 use k8s_openapi::{
@@ -22,7 +22,8 @@ use kube::{
     runtime::{
         WatchStreamExt,
         reflector::{self, ObjectRef, Store},
-        watcher,
+        utils::Backoff,
+        watcher::{self, DefaultBackoff},
     },
 };
 use serde::de::DeserializeOwned;
@@ -48,11 +49,11 @@ pub(super) struct Watches {
 
 pub(super) fn start(client: &Client, options: &Options) -> Watches {
     let (cluster_store, writer) = reflector::store();
-    let clusters = watcher(
+    let clusters = watcher::watcher(
         api::<EtcdCluster>(client, options),
         watcher::Config::default(),
     )
-    .default_backoff()
+    .backoff(Again::default())
     .modify(|cluster| cluster.managed_fields_mut().clear())
     .reflect(writer)
     .applied_objects();
@@ -101,13 +102,37 @@ where
 {
     let (store, writer) = reflector::store();
     let config = watcher::Config::default().labels(OURS);
-    let stream = watcher(api::<K>(client, options), config)
-        .default_backoff()
+    let stream = watcher::watcher(api::<K>(client, options), config)
+        .backoff(Again::default())
         .modify(|object| object.managed_fields_mut().clear())
         .reflect(writer)
         .touched_objects();
     streams.push(touched(stream));
     store
+}
+
+/// When a watch that broke is tried again.
+///
+/// `kube`'s own pauses grow to half a minute. An operator that is blind for so long after an API
+/// server came back leaves a status as it was for as long, so here they end where its looks do.
+#[derive(Default)]
+struct Again(DefaultBackoff);
+
+/// The longest pause.
+const AGAIN_AFTER: Duration = Duration::from_secs(8);
+
+impl Iterator for Again {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        self.0.next().map(|pause| pause.min(AGAIN_AFTER))
+    }
+}
+
+impl Backoff for Again {
+    fn reset(&mut self) {
+        self.0.reset();
+    }
 }
 
 fn touched<K>(
@@ -141,4 +166,17 @@ fn undisturbed<K: Send + 'static>(
 pub(super) fn cluster_of(object: &Touched) -> Option<ObjectRef<EtcdCluster>> {
     let cluster = object.labels().get(INSTANCE)?;
     Some(ObjectRef::new(cluster).within(&object.namespace()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_watch_that_breaks_again_and_again_is_tried_every_eight_seconds() {
+        let pauses: Vec<Duration> = Again::default().take(12).collect();
+        assert!(pauses[0] < Duration::from_secs(2), "{pauses:?}");
+        assert!(pauses.iter().all(|pause| *pause <= AGAIN_AFTER));
+        assert_eq!(pauses.last(), Some(&AGAIN_AFTER));
+    }
 }

@@ -2,20 +2,26 @@
 //!
 //! Owns: Services, the budget, the members' configuration, the StatefulSet, and who owns volumes.
 //! Always holds: an object that says all that it should is not written; names and configuration
-//! come before the pods that need them.
+//! come before the pods that need them. Members are not told to begin a cluster, nor all of them
+//! stopped, on the word of a cache alone: what that relies on is read again, live.
 //! Deliberately does not know: the plan's action.
 
-use k8s_openapi::api::{apps::v1::StatefulSet, core::v1::PersistentVolumeClaim};
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::{
+    apps::v1::StatefulSet,
+    core::v1::{ConfigMap, PersistentVolumeClaim},
+};
 use kube::{
-    Resource, ResourceExt,
+    Api, Resource, ResourceExt,
     api::{Patch, PatchParams},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::{Executor, WriteFailed};
+use super::{Executor, WriteFailed, refused};
 use crate::{
-    build::{self, FIELD_MANAGER, drift, services, stateful_set},
+    build::{self, FIELD_MANAGER, drift, member_config, services, stateful_set},
     observe::{self, LiveObjects},
     plan::Plan,
 };
@@ -28,7 +34,8 @@ impl Executor<'_> {
     /// [`WriteFailed`]; what was written stays, the next pass goes on from there.
     pub async fn declare(&self, plan: &Plan, live: &LiveObjects) -> Result<(), WriteFailed> {
         let desired = self.desired;
-        if plan.config.is_none() && plan.replicas.is_none() {
+        let nothing = plan.config.is_none() && plan.replicas.is_none();
+        if nothing || self.begins_again(plan, live).await? {
             return Ok(());
         }
         for service in [services::peer(desired), services::client(desired)] {
@@ -61,6 +68,30 @@ impl Executor<'_> {
         self.own_claims(live).await
     }
 
+    /// A cache that lags may show a cluster that has not begun yet. A member that is told to begin
+    /// it once more, and has lost its data, would begin an empty one.
+    async fn begins_again(&self, plan: &Plan, live: &LiveObjects) -> Result<bool, WriteFailed> {
+        let begun = |files: &BTreeMap<String, String>| {
+            let mut files = files.values();
+            files.any(|file| member_config::joins_existing(file))
+        };
+        let Some(files) = plan.config.as_ref().filter(|files| !begun(files)) else {
+            return Ok(false);
+        };
+        let cached = live.config_map.as_ref();
+        if cached.and_then(|config| config.data.as_ref()) == Some(files) {
+            return Ok(false);
+        }
+        let identity = &self.desired.identity;
+        let (name, owner) = (identity.config_map(), &identity.uid);
+        let configs: Api<ConfigMap> = self.objects();
+        let config = configs.get_opt(&name).await;
+        let config = config.map_err(|source| refused("read", "ConfigMap", name, source))?;
+        // What a deleted cluster of the same name has left says nothing about this one.
+        let ours = config.filter(|it| it.owner_references().iter().any(|it| it.uid == *owner));
+        Ok(ours.is_some_and(|config| config.data.as_ref().is_some_and(begun)))
+    }
+
     /// One that is being deleted is left alone: it is made anew once it is gone.
     async fn declare_set(
         &self,
@@ -74,6 +105,10 @@ impl Executor<'_> {
         let fixed = claims.and_then(|claims| observe::requested(claims.first()?));
         let size = fixed.unwrap_or(&self.desired.storage_size);
         let set = stateful_set::stateful_set(self.desired, replicas, size);
+        let runs = |set: &StatefulSet| set.spec.as_ref().is_some_and(|it| it.replicas != Some(0));
+        if replicas == 0 && live.is_some_and(runs) && self.confirm_size().await.is_err() {
+            return Ok(());
+        }
         self.apply(live, &set).await
     }
 

@@ -72,6 +72,8 @@ pub struct LiveObjects {
 pub struct PodView {
     /// Its UID.
     pub uid: String,
+    /// Its resource version: every change gives it another one.
+    pub revision: String,
     /// Its address, once it has one.
     pub ip: Option<String>,
     /// When it was created.

@@ -51,6 +51,7 @@ pub(super) fn pod(pod: &Pod) -> PodView {
         });
     PodView {
         uid: pod.uid().unwrap_or_default(),
+        revision: pod.resource_version().unwrap_or_default(),
         ip: status
             .and_then(|status| status.pod_ip.clone())
             .filter(|ip| !ip.is_empty()),

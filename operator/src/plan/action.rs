@@ -88,6 +88,8 @@ pub enum Restart {
     Outdated,
     /// It was made for an earlier member with the same ordinal.
     EarlierMember,
+    /// Its volume went before it ran.
+    VolumeGone,
     /// It is to start as a cluster of its own, since quorum is lost and the user has said so.
     ForceNewCluster,
     /// It has started as a cluster of its own and must not do so again.
@@ -145,6 +147,7 @@ impl Restart {
         match self {
             Self::Outdated => "OutdatedPodRestarted",
             Self::EarlierMember => "EarlierMembersPodRestarted",
+            Self::VolumeGone => "PodWithoutVolumeRestarted",
             Self::ForceNewCluster => "RecoveryStarted",
             Self::RecoveryOver => "RecoveryFinished",
         }
@@ -156,6 +159,7 @@ impl fmt::Display for Restart {
         f.write_str(match self {
             Self::Outdated => "it was made from an earlier template",
             Self::EarlierMember => "it was made for an earlier member",
+            Self::VolumeGone => "its volume went before it ran",
             Self::ForceNewCluster => "it starts as a cluster of its own",
             Self::RecoveryOver => "it has started as a cluster of its own and must not again",
         })

@@ -1,7 +1,8 @@
 //! An independent second look at a finished plan.
 //!
 //! Owns: the rules that no plan may break, stated anew and not shared with the planner.
-//! Always holds: it is asked in tests and in simulation only; a plan that fails here is a bug.
+//! Always holds: it is asked before every plan is carried out, and in tests; a plan that fails here
+//! is a bug.
 //! Deliberately does not know: how the plan came about.
 
 use std::collections::BTreeSet;

@@ -47,9 +47,18 @@ impl<'a> Cluster<'a> {
             .collect()
     }
 
+    /// Members that have started once. A learner whose startup probe has succeeded has, though it
+    /// has told nobody yet: it may be promoted any moment, and must not come back without its data.
     pub(super) fn started(&self) -> BTreeSet<u32> {
-        let started = self.members.iter().filter(|(_, member)| member.started());
+        let members = self.members.iter();
+        let started = members.filter(|(ordinal, member)| member.started() || self.runs(**ordinal));
         started.map(|(ordinal, _)| *ordinal).collect()
+    }
+
+    /// Whether the member runs as one of the cluster, by the word of its startup probe.
+    pub(super) fn runs(&self, ordinal: u32) -> bool {
+        let pod = self.observed.pods.get(&ordinal);
+        pod.is_some_and(|pod| pod.running && pod.joined && !pod.terminating)
     }
 
     pub(super) fn voters(&self) -> impl Iterator<Item = (u32, &'a Member)> + '_ {

@@ -93,7 +93,7 @@ fn is_late(cluster: &Cluster<'_>, ordinal: u32, id: u64, now: Timestamp) -> bool
 /// `server.go`). The leader knows whether it is in sync, and refuses when it is not. It counts as a
 /// voter that does not answer, so the others must hold quorum without it.
 fn promote_unseen(cluster: &Cluster<'_>, ordinal: u32, member: &Member) -> Step {
-    if runs(cluster, ordinal) && cluster.gate.promotion_unseen().is_ok() {
+    if cluster.runs(ordinal) && cluster.gate.promotion_unseen().is_ok() {
         return Step::Act(Action::Promote {
             ordinal,
             id: member.id,
@@ -105,12 +105,6 @@ fn promote_unseen(cluster: &Cluster<'_>, ordinal: u32, member: &Member) -> Step 
     })
 }
 
-/// Whether the member runs as one of the cluster, by the word of its startup probe.
-fn runs(cluster: &Cluster<'_>, ordinal: u32) -> bool {
-    let pod = cluster.observed.pods.get(&ordinal);
-    pod.is_some_and(|pod| pod.running && pod.joined && !pod.terminating)
-}
-
 /// A second learner beside the first: only where etcd allows it, the first has joined (members that
 /// start together wait for each other's names), and every voter is well.
 fn second_learner(desired: &Desired, cluster: &Cluster<'_>, now: Timestamp) -> Option<Action> {
@@ -119,7 +113,7 @@ fn second_learner(desired: &Desired, cluster: &Cluster<'_>, now: Timestamp) -> O
     let fits = learners.len() < learner_limit(desired, cluster) && cluster.members.len() < wanted;
     let first_joined = learners
         .iter()
-        .all(|(ordinal, learner)| learner.started() || runs(cluster, *ordinal));
+        .all(|(ordinal, learner)| learner.started() || cluster.runs(*ordinal));
     let first_is_young = learners.iter().all(|(ordinal, _)| {
         let created = cluster
             .observed

@@ -81,17 +81,19 @@ fn without_majority(desired: &Desired, observed: &Observed, now: Timestamp, why:
     let action = plan
         .action
         .or_else(|| rollout::mend_blindly(desired, observed, now))
+        .or_else(|| replace::refresh_blindly(desired, observed, now))
         .or_else(|| volumes::grow(desired, observed));
     Plan { action, ..plan }
 }
 
 /// Nobody answers for a majority: nothing is changed that could make it worse.
 fn unknown(desired: &Desired, observed: &Observed, now: Timestamp, why: &str) -> Plan {
-    if !bootstrap::happened(observed) {
-        return bootstrap::plan(desired, observed);
-    }
-    if desired.size > 0 {
+    let happened = bootstrap::happened(observed);
+    if desired.size > 0 && happened {
         return recover::plan(desired, observed, now, why);
+    }
+    if desired.size > 0 || (!happened && observed.stateful_set.is_none()) {
+        return bootstrap::plan(desired, observed);
     }
     let files = observed.config.as_ref().map_or(0, BTreeMap::len);
     let live = observed.stateful_set.as_ref().map_or(0, |set| set.replicas);

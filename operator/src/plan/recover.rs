@@ -321,8 +321,9 @@ fn begun(desired: &Desired, observed: &Observed) -> Option<(u32, u64)> {
     })
 }
 
-/// The files as they are; one that was deleted or spoilt by hand, or belongs to a recovery that is
-/// over, is made anew from what the status recorded.
+/// The files as they are, except that nobody is told any more to begin the cluster; one that was
+/// deleted or spoilt by hand, or belongs to a recovery that is over, is made anew from what the
+/// status recorded.
 fn files(desired: &Desired, observed: &Observed) -> BTreeMap<String, String> {
     let mut files = observed.config.clone().unwrap_or_default();
     files.retain(|name, file| {
@@ -330,6 +331,9 @@ fn files(desired: &Desired, observed: &Observed) -> BTreeMap<String, String> {
         let sound = member_config::member_id(file).is_some();
         ours && sound && !member_config::forces_new_cluster(file)
     });
+    for file in files.values_mut() {
+        *file = member_config::joining(file);
+    }
     for member in observed.status.members.iter().filter(|m| !m.learner) {
         let ordinal = desired.identity.ordinal_of_name(&member.name);
         if let (Some(ordinal), Some(id)) = (ordinal, hex(&member.id)) {

@@ -9,7 +9,12 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Action, Cluster, Damage, Removal, Restart, Step, Waiting, damage, shrink};
-use crate::{etcd::MemberReport, last_words::LastWords};
+use crate::{
+    etcd::MemberReport,
+    last_words::LastWords,
+    observe::{Observed, PodView},
+    validate::Desired,
+};
 
 /// A pod this young may still be given the file that it lacks.
 const SETTLING: SignedDuration = SignedDuration::from_secs(5);
@@ -17,7 +22,9 @@ const SETTLING: SignedDuration = SignedDuration::from_secs(5);
 /// Removes a member whose data is lost. All such members go before any is added: etcd adds nobody
 /// while a voter does not answer.
 pub(super) fn replace(cluster: &Cluster<'_>, now: Timestamp) -> Step {
-    let lost = cluster.members.iter().filter(|(_, m)| m.started());
+    let answers = |id| cluster.observed.report_of(id).is_some();
+    let lost = cluster.members.iter();
+    let lost = lost.filter(|(_, m)| m.started() || (!m.learner && answers(m.id)));
     let lost = lost.filter_map(|(ordinal, member)| {
         let damage = damage::of(cluster.observed, *ordinal, member.id, now)?;
         Some((*ordinal, *member, damage))
@@ -78,28 +85,53 @@ pub(super) fn disarm(cluster: &Cluster<'_>) -> Step {
     gone.map_or(Step::Settled, |id| Step::Act(Action::DisarmAlarm { id }))
 }
 
-/// Restarts a pod that a learner cannot use: it holds the volume of the member before; its volume
-/// went before the pod ran, and the StatefulSet controller does not look for volumes of pods that
-/// exist; or it was made before the learner had a configuration file.
+/// Restarts a pod that its member cannot use: its volume went before the pod ran. Or the member has
+/// not started yet, and its pod holds the volume of the member before, or was made before there was
+/// a configuration file.
 pub(super) fn refresh_pods(cluster: &Cluster<'_>, now: Timestamp) -> Step {
-    let unusable = cluster.learners().find_map(|(ordinal, member)| {
-        let pod = cluster.observed.pods.get(&ordinal)?;
-        let claim = cluster.observed.claims.get(&ordinal);
-        if pod.terminating || member.started() {
+    let unusable = cluster.members.iter().find_map(|(ordinal, member)| {
+        let observed = cluster.observed;
+        if lacks_volume(observed, *ordinal, now) {
+            return restart(observed, *ordinal, Restart::VolumeGone);
+        }
+        let pod = observed.pods.get(ordinal).filter(|pod| !pod.terminating)?;
+        if member.started() {
             return None;
         }
-        let holds_old_volume = claim.is_some_and(|claim| claim.terminating);
-        let old_enough = pod
-            .created
-            .is_some_and(|created| now.duration_since(created) > SETTLING);
-        let waits = !pod.running && old_enough;
-        let lacks_volume = waits && claim.is_none();
-        let lacks_file = waits && damage::words(pod) == Some(LastWords::NoConfiguration);
-        (holds_old_volume || lacks_volume || lacks_file).then(|| Action::RestartPod {
-            ordinal,
-            uid: pod.uid.clone(),
-            why: Restart::EarlierMember,
-        })
+        let claim = observed.claims.get(ordinal);
+        let holds_old_volume = member.learner && claim.is_some_and(|claim| claim.terminating);
+        let lacks_file =
+            is_waiting(pod, now) && damage::words(pod) == Some(LastWords::NoConfiguration);
+        let unusable = holds_old_volume || lacks_file;
+        unusable.then(|| restart(observed, *ordinal, Restart::EarlierMember))?
     });
     unusable.map_or(Step::Settled, Step::Act)
+}
+
+/// The same while the membership is unknown, or not there yet: a pod without a volume does nothing.
+pub(super) fn refresh_blindly(
+    desired: &Desired,
+    observed: &Observed,
+    now: Timestamp,
+) -> Option<Action> {
+    let mut pods = observed.pods.keys().filter(|_| desired.size > 0);
+    let ordinal = pods.find(|ordinal| lacks_volume(observed, **ordinal, now))?;
+    restart(observed, *ordinal, Restart::VolumeGone)
+}
+
+/// The StatefulSet controller does not look for the volumes of pods that exist.
+fn lacks_volume(observed: &Observed, ordinal: u32, now: Timestamp) -> bool {
+    let pod = observed.pods.get(&ordinal);
+    !observed.claims.contains_key(&ordinal) && pod.is_some_and(|pod| is_waiting(pod, now))
+}
+
+/// Does not run, and is old enough for all that it needs to be there.
+fn is_waiting(pod: &PodView, now: Timestamp) -> bool {
+    let age = pod.created.map(|created| now.duration_since(created));
+    !pod.terminating && !pod.running && age.is_some_and(|age| age > SETTLING)
+}
+
+fn restart(observed: &Observed, ordinal: u32, why: Restart) -> Option<Action> {
+    let uid = observed.pods.get(&ordinal)?.uid.clone();
+    Some(Action::RestartPod { ordinal, uid, why })
 }

@@ -32,7 +32,7 @@ pub(super) fn mend(desired: &Desired, cluster: &Cluster<'_>, now: Timestamp) -> 
         if member.learner {
             return observed.report_of(member.id).is_none();
         }
-        let is_sick = sick.contains(&member.id);
+        let is_sick = sick.contains(&member.id) && !runs_unseen(observed, ordinal, pod);
         let others_are_well = sick.iter().all(|id| *id == member.id);
         is_sick
             && (!pod.running || (!pod.ready && others_are_well) || broken(observed, ordinal, now))
@@ -64,7 +64,9 @@ pub(super) fn mend_blindly(
         return None;
     }
     let (ordinal, _) = observed.pods.iter().find(|(ordinal, pod)| {
-        is_outdated(desired, pod) && (!pod.running || broken(observed, **ordinal, now))
+        is_outdated(desired, pod)
+            && !runs_unseen(observed, **ordinal, pod)
+            && (!pod.running || broken(observed, **ordinal, now))
     })?;
     match begin(desired, observed, *ordinal) {
         Step::Act(action) => Some(action),
@@ -145,6 +147,11 @@ fn begin(desired: &Desired, observed: &Observed, ordinal: u32) -> Step {
 
 pub(super) fn is_outdated(desired: &Desired, pod: &PodView) -> bool {
     !pod.terminating && pod.template.as_deref() != Some(desired.template_hash.as_str())
+}
+
+/// A member that answers runs, whatever a cache that lags says of its pod.
+fn runs_unseen(observed: &Observed, ordinal: u32, pod: &PodView) -> bool {
+    !pod.running && matches!(observed.reports.get(&ordinal), Some(Ok(_)))
 }
 
 /// Runs, is not ready, and nobody has been served for long.

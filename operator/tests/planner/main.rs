@@ -39,6 +39,16 @@ fn a_size_changed_before_the_cluster_has_formed_waits_until_it_has() {
 }
 
 #[test]
+fn a_cluster_that_has_not_formed_yet_can_be_stopped() {
+    check(
+        "want 0 on 3.5.21
+         replicas 1
+         pod 0 dead",
+        "0 pods, config as is, nothing to do; waits: Stopping",
+    );
+}
+
+#[test]
 fn once_formed_no_configuration_says_new() {
     check(
         "want 3 on 3.5.21

@@ -1,6 +1,9 @@
 //! Quorum lost for good, and the way back on the user's word.
 
-use operator::plan::plan;
+use operator::{
+    build::member_config,
+    plan::{audit::audit, plan},
+};
 
 use super::{
     check,
@@ -36,6 +39,20 @@ fn what_is_lost_what_survives_and_what_helps_is_told() {
          had: `kubectl annotate etcdcluster demo -n default --overwrite \
          etcd.etcd.io/recover-quorum=c/1`"
     );
+}
+
+/// The configuration is written before the status, and either write may fail.
+#[test]
+fn nobody_is_told_to_begin_a_cluster_that_has_an_id() {
+    let (desired, mut observed) = read(LOST);
+    let ids = [(0, 0x10), (1, 0x11), (2, 0x12)].into();
+    observed.config = Some(member_config::bootstrap_files(&desired, &ids));
+    let plan = plan(&desired, &observed, NOW);
+    assert_eq!(
+        print(&plan),
+        "3 pods, 3 configs, nothing to do; waits: QuorumLost"
+    );
+    assert_eq!(audit(&desired, &observed, &plan), []);
 }
 
 #[test]

@@ -1,6 +1,11 @@
 //! Data that is lost, pods that are of no use, edits by hand.
 
-use operator::plan::plan;
+use operator::{
+    build::member_config,
+    etcd::Member,
+    observe::{Membership, Observed},
+    plan::plan,
+};
 
 use super::{
     check,
@@ -242,7 +247,83 @@ fn a_pod_whose_volume_went_before_it_ran_is_restarted() {
     observed.claims.remove(&1);
     assert_eq!(
         print(&plan(&desired, &observed, NOW)),
-        "3 pods, 3 configs, restart the pod of member 1: it was made for an earlier member"
+        "3 pods, 3 configs, restart the pod of member 1: its volume went before it ran"
+    );
+}
+
+#[test]
+fn a_first_member_whose_volume_went_before_it_ran_gets_another() {
+    let (desired, mut observed) = read("want 1 on 3.5.21\n replicas 1\n pod 0 dead");
+    let plan_at = |observed: &_| print(&plan(&desired, observed, NOW));
+    let pod = observed.pods.get_mut(&0).expect("a pod");
+    pod.created = Some(NOW - jiff::SignedDuration::from_secs(2));
+    assert_eq!(
+        plan_at(&observed),
+        "1 pods, 1 configs new, nothing to do; waits: FirstMembersStarting"
+    );
+    let pod = observed.pods.get_mut(&0).expect("a pod");
+    pod.created = Some(NOW - jiff::SignedDuration::from_secs(10));
+    assert_eq!(
+        plan_at(&observed),
+        "1 pods, 1 configs new, restart the pod of member 0: its volume went before it ran; waits: FirstMembersStarting"
+    );
+}
+
+/// As in the instant after the first members have begun.
+#[test]
+fn a_first_member_that_answers_and_has_told_nobody_yet_is_replaced_before_others_leave() {
+    let (desired, mut observed) = read(
+        "want 1 on 3.5.21 bootstrapped
+         demo-0 leader
+         demo-1 voter
+         claim 0 gone",
+    );
+    members(&mut observed)[0].client_urls.clear();
+    assert_eq!(
+        print(&plan(&desired, &observed, NOW)),
+        "2 pods, 2 configs, move leadership from member 0 to member 1"
+    );
+}
+
+/// It may be promoted any moment, and must not come back without its data from then on.
+#[test]
+fn a_learner_whose_startup_probe_has_succeeded_is_told_of_nobody_to_join() {
+    let (desired, mut observed) = read(
+        "want 3 on 3.5.21 bootstrapped
+         demo-0 leader
+         demo-1 voter
+         demo-2 learner",
+    );
+    let file = |observed: &Observed| {
+        let files = plan(&desired, observed, NOW).config.expect("files");
+        files["demo-2.yaml"].clone()
+    };
+    let alone = member_config::started_file(&desired, 2, 0x12);
+    assert_ne!(file(&observed), alone);
+    observed.pods.get_mut(&2).expect("a pod").joined = true;
+    assert_eq!(file(&observed), alone);
+}
+
+/// A member that was promoted before it was heard of has data, so it must not come back without.
+#[test]
+fn a_voter_without_a_name_has_started() {
+    let (desired, mut observed) = read(
+        "want 3 on 3.5.21 bootstrapped
+         demo-0 leader
+         demo-1 voter
+         demo-2 voter down says no-data",
+    );
+    let promoted = &mut members(&mut observed)[2];
+    promoted.client_urls.clear();
+    promoted.name.clear();
+    let plan = plan(&desired, &observed, NOW);
+    assert_eq!(
+        print(&plan),
+        "3 pods, 3 configs, remove member 2 to add it anew: its data directory is empty"
+    );
+    assert_eq!(
+        plan.config.expect("files")["demo-2.yaml"],
+        member_config::started_file(&desired, 2, 0x12)
     );
 }
 
@@ -307,14 +388,20 @@ fn a_member_added_by_hand_stops_changes_of_the_membership_and_nothing_else() {
          demo-0 leader
          demo-1 voter",
     );
-    if let operator::observe::Membership::Known { members, .. } = &mut observed.membership {
-        let mut foreign = members[1].clone();
-        foreign.id = 0xf;
-        foreign.peer_urls = vec!["http://10.9.9.9:2380".into()];
-        members.push(foreign);
-    }
+    let members = members(&mut observed);
+    let mut foreign = members[1].clone();
+    foreign.id = 0xf;
+    foreign.peer_urls = vec!["http://10.9.9.9:2380".into()];
+    members.push(foreign);
     assert_eq!(
         print(&plan(&desired, &observed, NOW)),
         "2 pods, config as is, nothing to do; waits: ForeignMember"
     );
+}
+
+fn members(observed: &mut Observed) -> &mut Vec<Member> {
+    match &mut observed.membership {
+        Membership::Known { members, .. } => members,
+        unknown => panic!("the membership is {unknown:?}"),
+    }
 }

@@ -318,3 +318,23 @@ fn volumes_never_shrink() {
         Some(Waiting::VolumeShrinkRefused { .. })
     ));
 }
+
+/// A cache that lags says that its container has ended.
+#[test]
+fn a_member_that_answers_is_not_restarted_as_one_that_is_down() {
+    let (desired, mut observed) = read(
+        "want 3 on 3.5.21 bootstrapped
+         demo-0 leader
+         demo-1 voter
+         demo-2 voter outdated",
+    );
+    let pod = observed.pods.get_mut(&2).expect("a pod");
+    (pod.running, pod.ready) = (false, false);
+    let waits = "3 pods, 3 configs, nothing to do; waits: RollingOut";
+    assert_eq!(print(&plan(&desired, &observed, NOW)), waits);
+    observed.reports.insert(2, Err("connection refused".into()));
+    assert_eq!(
+        print(&plan(&desired, &observed, NOW)),
+        "3 pods, 3 configs, restart the pod of member 2: it was made from an earlier template"
+    );
+}

@@ -1,79 +1,94 @@
 //! `scenarios fuzz`.
 //!
-//! Owns: spreading seeds over processes, counting what comes back, and what is done with failures.
+//! Owns: a campaign from its options to its exit code: which kinds of faults, which seeds, when it is
+//! over, and what is done with failures.
 //! Always holds: every failure ends as a file with the smallest scenario that still fails, and one
-//! line that runs it; a campaign says how it can be split over machines.
-//! Deliberately does not know: what a run does.
+//! line that runs it; a campaign can be split over processes and machines.
+//! Deliberately does not know: what a run does, and how a campaign is shown.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    io::{BufRead, BufReader, Write},
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-    sync::mpsc,
-    thread,
-};
+use std::{io::Write, path::Path, time::Duration};
 
 use chaos::fault::Fault;
-use serde_json::json;
 use simulator::determinism::wall_time;
 
-use super::CommandFailed;
+use super::{CommandFailed, replay, run};
 use crate::{
-    cli::Fuzz,
-    fuzz::{Attempt, attempt, generate, shrink::shrink},
+    cli::{self, Fuzz},
+    fuzz::{Attempt, attempt, crew::Crew, found::Found, generate, situations, tally::Tally},
     report::Verdict,
-    reproduce,
-    scenario::Scenario,
+    show::{
+        campaign::{self as show, Campaign},
+        progress::Progress,
+    },
 };
 
 /// Smaller scenarios that are tried for one failure.
 const SHRINK_BUDGET: u32 = 200;
 
+/// Failures that are made small; more of them take long and seldom tell more.
+const SHRUNK_AT_MOST: usize = 10;
+
 pub(super) fn fuzz(options: &Fuzz) -> Result<Verdict, CommandFailed> {
-    let kinds = kinds(options)?;
+    let kinds = kinds(&options.only, &options.without)?;
     if options.worker {
-        return Ok(work(options, &kinds));
+        return Ok(work(&kinds));
+    }
+    if options.print {
+        share(options).for_each(|seed| print!("{}", generate::scenario(seed, &kinds)));
+        return Ok(Verdict::Pass);
     }
     let began = wall_time();
-    let mut campaign = Campaign::default();
-    run(options, &mut campaign)?;
+    let mut tally = Tally::of(situations::to_reach(&kinds));
+    let failed = campaign(options, &mut tally)?;
     let wall = wall_time() - began;
     let mut worst = Verdict::Pass;
-    for failed in std::mem::take(&mut campaign.failed) {
+    let mut found = Vec::new();
+    for (index, failed) in failed.into_iter().enumerate() {
         worst = worst.worse(failed.verdict());
-        let found = keep(options, &kinds, failed)?;
-        campaign.found.push(found);
+        let small = !options.no_shrink && index < SHRUNK_AT_MOST;
+        let kept = keep(options, &kinds, failed, small)?;
+        if options.html {
+            picture(&kept)?;
+        }
+        found.push(kept);
     }
-    let minutes = wall.as_secs_f64() / 60.0 * f64::from(options.jobs);
-    let rate = campaign.runs as f64 / minutes.max(f64::EPSILON);
-    show(options, &campaign, rate);
+    let reached_all = options
+        .until_reached
+        .is_none_or(|times| tally.missing(times).is_empty());
+    if !reached_all {
+        worst = worst.worse(Verdict::Liveness);
+    }
+    let campaign = Campaign {
+        tally: &tally,
+        found: &found,
+        wall,
+        options,
+        verdict: worst,
+    };
+    publish(options, &campaign)?;
     Ok(worst)
 }
 
-#[derive(Default)]
-struct Campaign {
-    runs: u64,
-    world_ms: u64,
-    failed: Vec<Attempt>,
-    situations: BTreeMap<String, u64>,
-    found: Vec<Found>,
+fn publish(options: &Fuzz, campaign: &Campaign<'_>) -> Result<(), CommandFailed> {
+    if options.json {
+        println!("{:#}", show::document(campaign));
+    } else {
+        print!("{}", show::text(campaign));
+    }
+    if let Some(path) = &options.junit {
+        std::fs::write(path, show::junit(campaign)).map_err(|error| {
+            let path = path.display();
+            CommandFailed::Cannot(format!("error: failed to write --junit {path}: {error}"))
+        })?;
+    }
+    Ok(())
 }
 
-/// A failure with its smallest scenario.
-struct Found {
-    attempt: Attempt,
-    file: PathBuf,
-    line: String,
-    tried: u32,
-    faults: usize,
-}
-
-fn kinds(options: &Fuzz) -> Result<Vec<Fault>, CommandFailed> {
+/// The kinds of faults with these words in their names, or all, without those.
+pub(super) fn kinds(only: &[String], without: &[String]) -> Result<Vec<Fault>, CommandFailed> {
     let all = Fault::kinds();
     let known: Vec<String> = all.iter().map(Fault::kind).collect();
-    for word in options.only.iter().chain(&options.without) {
+    for word in only.iter().chain(without) {
         if !known.iter().any(|kind| kind.contains(word.as_str())) {
             let text = format!("error: no fault is called `{word}`: {}", known.join(", "));
             return Err(CommandFailed::BadInput(text));
@@ -83,24 +98,23 @@ fn kinds(options: &Fuzz) -> Result<Vec<Fault>, CommandFailed> {
         let kind = fault.kind();
         words.iter().any(|word| kind.contains(word.as_str()))
     };
-    let wanted = |fault: &Fault| {
-        (options.only.is_empty() || matches(fault, &options.only))
-            && !matches(fault, &options.without)
-    };
+    let wanted =
+        |fault: &Fault| (only.is_empty() || matches(fault, only)) && !matches(fault, without);
     Ok(all.into_iter().filter(wanted).collect())
 }
 
 /// The seeds of one share of a campaign.
-fn share(options: &Fuzz) -> impl Iterator<Item = u64> {
-    let (index, of) = (options.shard.index, options.shard.of);
+fn share(options: &Fuzz) -> impl Iterator<Item = u64> + Send + use<> {
+    let (index, of, first) = (options.shard.index, options.shard.of, options.seed);
     (0..options.seeds)
         .filter(move |number| number % of == index)
-        .map(|number| options.seed + number)
+        .map(move |number| first + number)
 }
 
-/// A worker: one line of JSON per run.
-fn work(options: &Fuzz, kinds: &[Fault]) -> Verdict {
-    for seed in share(options) {
+/// A worker: for each seed on standard input, one line of JSON.
+fn work(kinds: &[Fault]) -> Verdict {
+    let lines = std::io::stdin().lines().map_while(Result::ok);
+    for seed in lines.map_while(|line| line.trim().parse().ok()) {
         let attempt = attempt(&generate::scenario(seed, kinds), seed);
         let mut out = std::io::stdout().lock();
         let written = serde_json::to_writer(&mut out, &attempt).is_ok() && writeln!(out).is_ok();
@@ -111,204 +125,89 @@ fn work(options: &Fuzz, kinds: &[Fault]) -> Verdict {
     Verdict::Pass
 }
 
-/// Runs all seeds of this share in `jobs` processes.
-fn run(options: &Fuzz, campaign: &mut Campaign) -> Result<(), CommandFailed> {
-    let (told, heard) = mpsc::channel::<Attempt>();
-    let mut workers = Vec::new();
-    for job in 0..u64::from(options.jobs) {
-        let mut worker = start(options, job)?;
-        let lines = worker.stdout.take();
-        let told = told.clone();
-        thread::spawn(move || {
-            let lines = lines
-                .map(BufReader::new)
-                .into_iter()
-                .flat_map(BufRead::lines);
-            for line in lines.map_while(Result::ok) {
-                let attempt = serde_json::from_str(&line);
-                if attempt.is_ok_and(|attempt| told.send(attempt).is_err()) {
-                    return;
-                }
-            }
-        });
-        workers.push(worker);
-    }
-    drop(told);
+/// Runs the seeds of this share, and gives those that failed.
+fn campaign(options: &Fuzz, tally: &mut Tally) -> Result<Vec<Attempt>, CommandFailed> {
+    let crew = Crew {
+        jobs: options.jobs,
+        arguments: arguments(options),
+        limit: Duration::from_secs(options.limit_s),
+    };
     let total = share(options).count() as u64;
-    let mut shown = wall_time();
-    for attempt in heard {
-        campaign.runs += 1;
-        campaign.world_ms += attempt.world_ms;
-        for (situation, count) in &attempt.situations {
-            *campaign.situations.entry(situation.clone()).or_default() += count;
-        }
-        if !attempt.passed() {
+    let (began, mut told) = (wall_time(), wall_time());
+    let mut progress = Progress::on_stderr();
+    let mut failed = Vec::new();
+    let ran = crew.run(share(options), |attempt| {
+        tally.add(&attempt);
+        let passed = attempt.passed();
+        if !passed {
+            progress.clear();
+            let reason = attempt.reason.as_deref().unwrap_or_default();
             eprintln!(
-                "seed {}: {}",
-                attempt.seed,
-                attempt.reason.as_deref().unwrap_or("")
+                "seed {}: {}: {reason}",
+                attempt.seed, attempt.symptom.verdict
             );
-            campaign.failed.push(attempt);
-            if !options.keep_going {
-                break;
-            }
+            failed.push(attempt);
         }
-        if (wall_time() - shown).as_secs() >= 5 {
-            shown = wall_time();
-            eprintln!(
-                "{} of {total} runs, {} failed",
-                campaign.runs,
-                campaign.failed.len()
-            );
+        let now = wall_time();
+        let line = tally.progress(total, now - began, options.jobs);
+        progress.show(&line);
+        if !progress.is_seen() && (now - told).as_secs() >= options.tell_every_s {
+            told = now;
+            eprintln!("{line}");
         }
-    }
-    for mut worker in workers {
-        // It may have ended by itself.
-        let _ = worker.kill();
-        let _ = worker.wait();
-    }
-    Ok(())
+        let reached = |times| tally.missing(times).is_empty();
+        let enough = options.until_reached.is_some_and(reached);
+        (passed || options.keep_going) && !enough
+    });
+    ran.map_err(|why| {
+        CommandFailed::Cannot(format!("error: failed to start another process: {why}"))
+    })?;
+    Ok(failed)
 }
 
-fn start(options: &Fuzz, job: u64) -> Result<std::process::Child, CommandFailed> {
-    let cannot = |why: std::io::Error| {
-        CommandFailed::Cannot(format!("error: failed to start a worker: {why}"))
-    };
-    let jobs = u64::from(options.jobs);
-    let shard = format!(
-        "{}/{}",
-        options.shard.index * jobs + job + 1,
-        options.shard.of * jobs
-    );
-    let mut command = Command::new(std::env::current_exe().map_err(cannot)?);
-    command
-        .args(["fuzz", "--worker", "--shard", &shard])
-        .args(["--seed", &options.seed.to_string()])
-        .args(["--seeds", &options.seeds.to_string()]);
+/// What makes this program a worker of the campaign.
+fn arguments(options: &Fuzz) -> Vec<String> {
+    let mut arguments = vec!["fuzz".to_owned(), "--worker".to_owned()];
     for (option, words) in [("--only", &options.only), ("--without", &options.without)] {
         for word in words {
-            command.args([option, word]);
+            arguments.extend([option.to_owned(), word.clone()]);
         }
     }
-    command.stdout(Stdio::piped()).spawn().map_err(cannot)
+    arguments
 }
 
 /// Makes the failing scenario small and writes it down.
-fn keep(options: &Fuzz, kinds: &[Fault], failed: Attempt) -> Result<Found, CommandFailed> {
+fn keep(
+    options: &Fuzz,
+    kinds: &[Fault],
+    failed: Attempt,
+    small: bool,
+) -> Result<Found, CommandFailed> {
     let seed = failed.seed;
-    let scenario = generate::scenario(seed, kinds);
-    let (mut smallest, tried) = if options.no_shrink {
-        (scenario, 0)
-    } else {
+    // What was lost once is lost each time.
+    let budget = if small && !failed.lost {
         eprintln!("seed {seed}: making it smaller");
-        let mut fails = |it: &Scenario| attempt(it, seed).symptom == failed.symptom;
-        let shrunk = shrink(&scenario, SHRINK_BUDGET, &mut fails);
-        (shrunk.scenario, shrunk.tried)
+        SHRINK_BUDGET
+    } else {
+        0
     };
-    smallest.story = story(&failed);
-    let file = options.out.join(format!("fuzz-{seed}.scenario"));
-    write(&file, &smallest)?;
-    let words = [
-        "scenarios",
-        "run",
-        &file.to_string_lossy(),
-        "--seed",
-        &seed.to_string(),
-    ];
-    let faults = smallest
-        .to_string()
-        .lines()
-        .filter(|line| is_fault(line))
-        .count();
-    Ok(Found {
-        line: reproduce::join(&words.map(str::to_owned)),
-        attempt: failed,
-        file,
-        tried,
-        faults,
+    let scenario = generate::scenario(seed, kinds);
+    Found::keep(failed, &scenario, budget, &options.out).map_err(|error| {
+        let folder = options.out.display();
+        CommandFailed::Cannot(format!("error: failed to write into {folder}: {error}"))
     })
 }
 
-fn is_fault(line: &str) -> bool {
-    let words = crate::scenario::words::words(line).unwrap_or_default();
-    let place = crate::scenario::sentence::Place::Step;
-    let read = crate::scenario::matching::read(&words, place);
-    use crate::scenario::{Action, sentence::Statement};
-    matches!(read, Ok(Statement::Do(Action::Strike(_))))
-}
-
-fn story(failed: &Attempt) -> Vec<String> {
-    let reason = failed
-        .reason
-        .as_deref()
-        .unwrap_or_default()
-        .replace('\n', " ");
-    vec![
-        format!(
-            "Found by `scenarios fuzz`, seed {}, and made as small as it gets.",
-            failed.seed
-        ),
-        format!("{}: {}", failed.symptom.verdict, reason.trim()),
-    ]
-}
-
-fn write(file: &Path, scenario: &Scenario) -> Result<(), CommandFailed> {
-    fs::write(file, scenario.to_string()).map_err(|error| {
-        CommandFailed::Cannot(format!(
-            "error: failed to write {}: {error}",
-            file.display()
-        ))
-    })
-}
-
-fn show(options: &Fuzz, campaign: &Campaign, rate: f64) {
-    let days = campaign.world_ms as f64 / 86_400_000.0;
-    if options.json {
-        let found: Vec<_> = campaign.found.iter().map(document).collect();
-        let document = json!({
-            "runs": campaign.runs,
-            "world_days": days,
-            "runs_per_core_minute": rate.round(),
-            "situations": campaign.situations,
-            "failed": found,
-        });
-        println!("{document:#}");
-        return;
+/// Runs the smallest scenario once more, and draws it.
+fn picture(found: &Found) -> Result<(), CommandFailed> {
+    if found.attempt.lost {
+        return Ok(()); // It would be lost again.
     }
-    println!("situations reached:");
-    for (situation, count) in &campaign.situations {
-        println!("  {count:>7}  {situation}");
-    }
-    println!(
-        "\n{} runs, {days:.1} simulated days, {rate:.0} runs per core and minute, {} failed",
-        campaign.runs,
-        campaign.found.len()
-    );
-    for found in &campaign.found {
-        let Found {
-            attempt,
-            line,
-            tried,
-            faults,
-            ..
-        } = found;
-        println!(
-            "\n{}: {}",
-            attempt.symptom.verdict,
-            attempt.reason.as_deref().unwrap_or("")
-        );
-        println!("  smallest of {tried} tried: {faults} faults");
-        println!("  reproduce: {line}");
-    }
-}
-
-fn document(found: &Found) -> serde_json::Value {
-    json!({
-        "seed": found.attempt.seed,
-        "symptom": found.attempt.symptom,
-        "reason": found.attempt.reason,
-        "scenario": found.file,
-        "faults": found.faults,
-        "reproduce": found.line,
-    })
+    let page = Path::new(&found.scenario).with_extension("html");
+    let again = cli::Run {
+        html: Some(page),
+        json: true,
+        ..replay::command(&found.reproduce)?
+    };
+    run::reports(&again).map(drop)
 }

@@ -11,6 +11,7 @@ mod planted;
 mod replay;
 mod run;
 mod shrink;
+mod soak;
 mod sweep;
 
 use std::process::ExitCode;
@@ -47,6 +48,7 @@ pub fn execute(cli: Cli) -> ExitCode {
         Command::Shrink(options) => shrink::run(&options),
         Command::Sweep(options) => sweep::run(&options),
         Command::Planted(options) => planted::run(&options),
+        Command::Soak(options) => soak::soak(&options),
         Command::Language => {
             language();
             Ok(Verdict::Pass)

@@ -1,11 +1,12 @@
 //! `scenarios planted`.
 //!
-//! Owns: the score card: which known-bad operators are found, and what it takes.
+//! Owns: looking for each known-bad operator: first by the walk without faults, then by made-up
+//! scenarios, seed by seed.
 //! Always holds: a bug counts as found only where the good operator passes the same scenario with
 //! the same seed; what is not found is said.
 //! Deliberately does not know: the bugs.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs};
 
 use chaos::fault::Fault;
 use serde_json::json;
@@ -14,26 +15,18 @@ use simulator::determinism::wall_time;
 use super::CommandFailed;
 use crate::{
     cli::Planted,
-    fuzz::{Attempt, attempt, attempt_with, generate, shrink::shrink},
+    fuzz::{Attempt, attempt, attempt_with, found::faults, generate, shrink::shrink},
     library,
-    planted::{PLANTS, Plant},
+    planted::{
+        PLANTS, Plant,
+        card::{self, Score},
+    },
     report::Verdict,
-    scenario::{Action, Instruction, Scenario},
+    scenario::Scenario,
 };
 
 /// Smaller scenarios that are tried for one bug.
-const SHRINK_BUDGET: u32 = 60;
-
-/// What it took to find one bug.
-struct Score {
-    plant: &'static Plant,
-    /// Runs up to the one that failed; none when all passed.
-    runs: Option<u64>,
-    symptom: String,
-    /// Instructions and faults of the smallest scenario.
-    size: (usize, usize),
-    seconds: f64,
-}
+const SHRINK_BUDGET: u32 = 40;
 
 pub(super) fn run(options: &Planted) -> Result<Verdict, CommandFailed> {
     let chosen = chosen(options)?;
@@ -48,17 +41,31 @@ pub(super) fn run(options: &Planted) -> Result<Verdict, CommandFailed> {
     for plant in chosen {
         let score = good.look_for(plant, options);
         if !options.json {
-            println!("{}", line(&score));
+            println!("{}", score.line());
         }
         scores.push(score);
+        if let Some(path) = &options.card {
+            // After each: a card that takes long is not lost when something ends it.
+            let page = card::page(&scores, PLANTS.len(), &command(options));
+            fs::write(path, page).map_err(|error| {
+                let path = path.display();
+                CommandFailed::Cannot(format!("error: failed to write --card {path}: {error}"))
+            })?;
+        }
     }
     show(options, &scores);
-    let missed = scores.iter().any(|score| score.runs.is_none());
+    let missed = scores.iter().any(|score| !score.is_found());
     Ok(if missed {
         Verdict::Liveness
     } else {
         Verdict::Pass
     })
+}
+
+fn command(options: &Planted) -> String {
+    let card = options.card.iter().map(|path| path.display().to_string());
+    let card: String = card.collect();
+    format!("scenarios planted --seeds {} --card {card}", options.seeds)
 }
 
 fn chosen(options: &Planted) -> Result<Vec<&'static Plant>, CommandFailed> {
@@ -85,6 +92,13 @@ struct Good {
     passes: BTreeMap<u64, bool>,
 }
 
+/// A scenario that shows a bug.
+struct Shown {
+    scenario: Scenario,
+    seed: u64,
+    failed: Attempt,
+}
+
 impl Good {
     /// Run 0 is the calm walk; run N is the made-up scenario of the Nth seed.
     fn scenario(&self, run: u64) -> Scenario {
@@ -96,26 +110,36 @@ impl Good {
 
     fn look_for(&mut self, plant: &'static Plant, options: &Planted) -> Score {
         let began = wall_time();
-        let mut score = Score {
-            plant,
-            runs: None,
-            symptom: String::new(),
-            size: (0, 0),
-            seconds: 0.0,
-        };
-        for run in 0..=options.seeds {
-            let scenario = self.scenario(run);
-            let failed = attempt_with(&scenario, run.max(1), Some(plant));
-            if failed.passed() || !self.passes(run, &scenario) {
-                continue;
-            }
-            score.runs = Some(run + 1);
-            score.symptom = format!("{}: {}", failed.symptom.verdict, failed.symptom.what);
-            score.size = size(&smallest(&scenario, run.max(1), plant, &failed));
-            break;
+        let by_walk = self.shows(plant, 0);
+        let by_seed = (1..=options.seeds).find_map(|seed| self.shows(plant, seed));
+        let seconds = (wall_time() - began).as_secs_f64();
+        let seeds = by_seed.as_ref().map(|shown| shown.seed);
+        let found_by_walk = by_walk.is_some();
+        // The walk has no faults, so what it shows is small already.
+        let shown = by_walk.or(by_seed);
+        let smallest = shown.as_ref().map(|shown| smallest(shown, plant));
+        let symptom = shown.map(|shown| shown.failed.symptom);
+        Score {
+            name: plant.name,
+            story: plant.story,
+            by_walk: found_by_walk,
+            seeds,
+            symptom: symptom.map_or(String::new(), |it| format!("{}: {}", it.verdict, it.what)),
+            lines: smallest.as_ref().map_or(0, lines),
+            faults: smallest.as_ref().map_or(0, faults),
+            seconds,
         }
-        score.seconds = (wall_time() - began).as_secs_f64();
-        score
+    }
+
+    fn shows(&mut self, plant: &'static Plant, run: u64) -> Option<Shown> {
+        let (scenario, seed) = (self.scenario(run), run.max(1));
+        let failed = attempt_with(&scenario, seed, Some(plant));
+        let bad = !failed.passed() && self.passes(run, &scenario);
+        bad.then_some(Shown {
+            scenario,
+            seed,
+            failed,
+        })
     }
 
     fn passes(&mut self, run: u64, scenario: &Scenario) -> bool {
@@ -124,61 +148,26 @@ impl Good {
     }
 }
 
-fn smallest(scenario: &Scenario, seed: u64, plant: &'static Plant, failed: &Attempt) -> Scenario {
-    let mut fails = |it: &Scenario| attempt_with(it, seed, Some(plant)).symptom == failed.symptom;
-    shrink(scenario, SHRINK_BUDGET, &mut fails).scenario
+fn smallest(shown: &Shown, plant: &'static Plant) -> Scenario {
+    let (seed, symptom) = (shown.seed, &shown.failed.symptom);
+    let mut fails = |it: &Scenario| attempt_with(it, seed, Some(plant)).symptom == *symptom;
+    shrink(&shown.scenario, SHRINK_BUDGET, &mut fails).scenario
 }
 
-fn size(scenario: &Scenario) -> (usize, usize) {
-    let told: Vec<&Instruction> = scenario
-        .steps
-        .iter()
-        .flat_map(|it| &it.instructions)
-        .collect();
-    let faults = told
-        .iter()
-        .filter(|it| matches!(it, Instruction::Do(Action::Strike(_))));
-    (told.len(), faults.count())
-}
-
-fn line(score: &Score) -> String {
-    let name = score.plant.name;
-    let seconds = score.seconds;
-    match score.runs {
-        None => format!("{name:<26} NOT FOUND {seconds:>28.1} s"),
-        Some(runs) => {
-            let (told, faults) = score.size;
-            let symptom: String = score.symptom.chars().take(70).collect();
-            format!(
-                "{name:<26} run {runs:<4} {told:>2} lines {faults:>2} faults {seconds:>6.1} s  {symptom}"
-            )
-        }
-    }
+fn lines(scenario: &Scenario) -> usize {
+    let steps = scenario.steps.iter();
+    steps.map(|step| step.instructions.len()).sum()
 }
 
 fn show(options: &Planted, scores: &[Score]) {
-    let mut runs: Vec<u64> = scores.iter().filter_map(|score| score.runs).collect();
-    runs.sort_unstable();
-    let median = runs.get(runs.len() / 2).copied();
+    let found = scores.iter().filter(|score| score.is_found()).count();
+    let median = card::median_seeds(scores);
     if options.json {
-        let bugs: Vec<_> = scores.iter().map(document).collect();
-        let document = json!({"found": runs.len(), "of": scores.len(), "median_runs": median,
-            "bugs": bugs});
+        let document = json!({"found": found, "of": scores.len(), "median_seeds": median,
+            "bugs": scores});
         println!("{document:#}");
         return;
     }
-    let median = median.map_or(String::new(), |median| format!(", median {median} runs"));
-    println!("\n{} of {} found{median}", runs.len(), scores.len());
-}
-
-fn document(score: &Score) -> serde_json::Value {
-    json!({
-        "name": score.plant.name,
-        "story": score.plant.story,
-        "found_in_run": score.runs,
-        "symptom": score.symptom,
-        "lines": score.size.0,
-        "faults": score.size.1,
-        "seconds": score.seconds,
-    })
+    let median = median.map_or(String::new(), |median| format!(", median {median} seeds"));
+    println!("\n{found} of {} found{median}", scores.len());
 }

@@ -28,6 +28,9 @@ pub(super) fn replay(options: &Replay) -> Result<Verdict, CommandFailed> {
     let recorded = recorded(&options.what)?;
     let mut wanted = command(&recorded.line)?;
     wanted.json |= options.json;
+    if options.html.is_some() {
+        wanted.html.clone_from(&options.html);
+    }
     if !wanted.json {
         println!("{}", recorded.line);
     }
@@ -101,7 +104,8 @@ fn in_text(text: &str) -> Option<Recorded> {
     })
 }
 
-fn command(line: &str) -> Result<crate::cli::Run, CommandFailed> {
+/// The options of a `scenarios run` line.
+pub(super) fn command(line: &str) -> Result<crate::cli::Run, CommandFailed> {
     let words = reproduce::split(line)
         .map_err(|why| CommandFailed::BadInput(format!("error: {why}: {line}")))?;
     match Cli::try_parse_from(words).map(|cli| cli.command) {

@@ -10,6 +10,7 @@ use std::{
     collections::BTreeMap,
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
     time::Duration,
 };
 
@@ -22,7 +23,12 @@ use crate::{
     report::{Report, StepReport, Subject, Verdict},
     reproduce,
     runner::{Event, Outcome},
-    show::{Show, human::Human, json, junit},
+    show::{
+        Show, corpus,
+        human::Human,
+        json, junit,
+        page::{chronicle::Chronicle, page},
+    },
     worlds::{self, Entered, Ground, Ran, Request},
 };
 
@@ -40,12 +46,7 @@ pub(super) fn publish(options: &Run, reports: &[Report]) -> Result<Verdict, Comm
         println!("{document}");
     }
     if let Some(path) = &options.junit {
-        fs::write(path, junit::report(reports)).map_err(|error| {
-            CommandFailed::Cannot(format!(
-                "error: failed to write --junit {}: {error}",
-                path.display()
-            ))
-        })?;
+        write("junit", path, &junit::report(reports))?;
     }
     Ok(reports
         .iter()
@@ -54,12 +55,7 @@ pub(super) fn publish(options: &Run, reports: &[Report]) -> Result<Verdict, Comm
 
 /// Runs everything that the options ask for.
 pub(super) fn reports(options: &Run) -> Result<Vec<Report>, CommandFailed> {
-    let found: Result<Vec<Entry>, _> = options
-        .scenarios
-        .iter()
-        .map(|argument| library::find(argument))
-        .collect();
-    let entries = found.map_err(|error| CommandFailed::BadInput(error.to_string()))?;
+    let entries = entries(options)?;
     check(options)?;
     let ground = match worlds::enter(options.world, options.etcd.as_deref(), &options.kube) {
         Ok(Entered::Here(ground)) => ground,
@@ -77,7 +73,22 @@ pub(super) fn reports(options: &Run) -> Result<Vec<Report>, CommandFailed> {
             reports.push(one(options, &ground, entry, seed, &mut *show)?);
         }
     }
+    if let (Some(path), Some(as_of)) = (&options.page, &options.as_of) {
+        let scenarios = entries.iter().map(|entry| &entry.scenario);
+        let runs: Vec<_> = reports.iter().zip(scenarios).collect();
+        write("page", path, &corpus::page(&runs, as_of))?;
+    }
     Ok(reports)
+}
+
+fn entries(options: &Run) -> Result<Vec<Entry>, CommandFailed> {
+    let named = options.scenarios.iter();
+    let found: Result<Vec<Entry>, _> = if options.all {
+        library::all()
+    } else {
+        named.map(|argument| library::find(argument)).collect()
+    };
+    found.map_err(|error| CommandFailed::BadInput(error.to_string()))
 }
 
 /// What options do not go together.
@@ -88,7 +99,9 @@ fn check(options: &Run) -> Result<(), CommandFailed> {
         "--etcd is the program that `--world process` runs; for other worlds say --etcd-version"
     } else if options.etcd_version.is_some() && process {
         "--etcd-version is for other worlds; `--world process` runs the etcd that --etcd names"
-    } else if process && (options.seeds > 1 || options.scenarios.len() > 1) {
+    } else if options.page.is_some() && options.seeds > 1 {
+        "--page is about one seed"
+    } else if process && (options.seeds > 1 || options.all || options.scenarios.len() > 1) {
         "`--world process` runs one scenario at a time, once: real time is not told by a seed"
     } else if kube && options.trace.is_some() {
         "`--world kube` keeps no trace: the requests of a real cluster are not seen from outside"
@@ -121,14 +134,16 @@ fn one(
     let subject = subject(options, entry, seed, &scenario.cluster.version.to_string());
     show.begin(&subject, &scenario);
     let request = Request {
-        scenario,
+        scenario: scenario.clone(),
         seed,
         keep_trace: options.trace.is_some(),
         planted: None,
+        soak: None,
     };
     let mut collected = Collected {
         steps: Vec::new(),
         step_began: Duration::ZERO,
+        chronicle: Chronicle::default(),
     };
     let began = wall_time();
     let mut tell = |event: Event| show.event(&collected.add(event));
@@ -139,34 +154,49 @@ fn one(
         Err(panic) => crashed(&*panic, &collected),
     };
     if let Some(path) = &options.trace {
-        let text = ran.trace.join("\n") + "\n";
-        fs::write(path, text).map_err(|error| {
-            CommandFailed::Cannot(format!(
-                "error: failed to write --trace {}: {error}",
-                path.display()
-            ))
-        })?;
+        write("trace", path, &(ran.trace.join("\n") + "\n"))?;
     }
     let report = report(subject, ran, collected.steps, wall);
+    if let Some(path) = &options.html {
+        write(
+            "html",
+            path,
+            &page(&report, &scenario, &collected.chronicle),
+        )?;
+    }
     show.end(&report);
     Ok(report)
+}
+
+/// Writes what an option asked for.
+fn write(option: &str, path: &Path, text: &str) -> Result<(), CommandFailed> {
+    fs::write(path, text).map_err(|error| {
+        let path = path.display();
+        CommandFailed::Cannot(format!("error: failed to write --{option} {path}: {error}"))
+    })
 }
 
 /// Gathers step reports and puts wall times into them: a world's own clock may be virtual.
 struct Collected {
     steps: Vec<StepReport>,
     step_began: Duration,
+    chronicle: Chronicle,
 }
 
 impl Collected {
     fn add(&mut self, mut event: Event) -> Event {
+        self.chronicle.hear(&event);
         match &mut event {
             Event::Began { .. } => self.step_began = wall_time(),
             Event::Ended(step) => {
                 step.wall = wall_time() - self.step_began;
                 self.steps.push(step.clone());
             }
-            Event::Happened(_) | Event::Waiting { .. } => {}
+            Event::Happened(_)
+            | Event::Waiting { .. }
+            | Event::Looked(_)
+            | Event::Marked(_)
+            | Event::Turned(_) => {}
         }
         event
     }
@@ -205,6 +235,7 @@ fn crashed(panic: &(dyn Any + Send), collected: &Collected) -> Ran {
         traffic: None,
         violations: Vec::new(),
         situations: BTreeMap::new(),
+        lives: BTreeMap::new(),
         took: collected
             .steps
             .last()

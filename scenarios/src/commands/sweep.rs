@@ -2,7 +2,8 @@
 //!
 //! Owns: one run for every place where a fault could hit a scenario: before and after each write of
 //! the operator, or every so often.
-//! Always holds: no place is left out; each failure is written down as a file that fails alone.
+//! Always holds: no place is left out; each failure is written down as a file that fails alone, but
+//! for objects that came and went more often than in a calm run: only a sweep has one to compare with.
 //! Deliberately does not know: how a fault is injected.
 
 use std::{fs, time::Duration};
@@ -12,14 +13,17 @@ use chaos::{
     fault::{Call, Fault, Moment, OperatorFault, Strike, Trigger},
 };
 
+use simulator::determinism::wall_time;
+
 use super::CommandFailed;
 use crate::{
     cli::Sweep,
-    fuzz::attempt,
+    fuzz::{attempt, lives},
     library::{self, Entry},
     report::Verdict,
     reproduce,
     scenario::{Action, Instruction, Scenario, matching, sentence, words},
+    show::progress::Progress,
 };
 
 pub(super) fn run(options: &Sweep) -> Result<Verdict, CommandFailed> {
@@ -49,19 +53,43 @@ pub(super) fn run(options: &Sweep) -> Result<Verdict, CommandFailed> {
     );
     let mut worst = Verdict::Pass;
     let mut failed = 0;
+    let (began, mut told) = (wall_time(), wall_time());
+    let mut progress = Progress::on_stderr();
     for (index, strike) in share.iter().enumerate() {
         let struck = with(&entry.scenario, *strike);
         let attempt = attempt(&struck, options.seed);
-        if !attempt.passed() {
+        let more = if is_of_the_operator(&strike.fault) {
+            lives::more_than_in_calm(&calm.lives, &attempt.lives)
+        } else {
+            Vec::new()
+        };
+        if !attempt.passed() || !more.is_empty() {
             failed += 1;
             worst = worst.worse(attempt.verdict());
             let reason = attempt.reason.as_deref().unwrap_or_default();
             println!("{strike}\n  {}: {reason}", attempt.symptom.verdict);
+            for what in &more {
+                worst = worst.worse(Verdict::Safety);
+                println!("  more often than in a calm run: {what}");
+            }
             println!("  reproduce: {}", keep(options, &entry, index, &struck)?);
         }
+        let line = format!("{} of {}, {failed} failed", index + 1, share.len());
+        progress.show(&line);
+        if !progress.is_seen() && (wall_time() - told).as_secs() >= 30 {
+            told = wall_time();
+            eprintln!("{line}");
+        }
     }
-    println!("{} runs, {failed} failed", share.len());
+    progress.clear();
+    let seconds = (wall_time() - began).as_secs_f64();
+    println!("{} runs, {failed} failed, {seconds:.0} s", share.len());
     Ok(worst)
+}
+
+/// Whether it leaves pods, members and nodes alone: then the same objects come and go as in calm.
+fn is_of_the_operator(fault: &Fault) -> bool {
+    matches!(fault, Fault::Operator(_) | Fault::Api(..))
 }
 
 /// Before and after every write of a calm run.

@@ -12,7 +12,8 @@ use rand::{Rng, rngs::SmallRng, seq::IndexedRandom};
 use simulator::determinism::Seed;
 
 use crate::scenario::{
-    Action, Cluster, EtcdVersion, Expectation, Instruction, Scenario, Step, Traffic, Volumes,
+    Action, Change, Cluster, EtcdVersion, Expectation, Image, Instruction, Scenario, Step, Traffic,
+    Volumes,
 };
 
 /// Time for everything to be as wanted once nothing is wrong any more.
@@ -25,6 +26,17 @@ const OLD: EtcdVersion = EtcdVersion {
     minor: 5,
     patch: 21,
 };
+/// From here a cluster may go on to the next minor version.
+const NEXT: EtcdVersion = EtcdVersion {
+    major: 3,
+    minor: 5,
+    patch: 26,
+};
+const NEWEST: EtcdVersion = EtcdVersion {
+    major: 3,
+    minor: 6,
+    patch: 17,
+};
 const NEW: EtcdVersion = EtcdVersion {
     major: 3,
     minor: 6,
@@ -34,23 +46,18 @@ const NEW: EtcdVersion = EtcdVersion {
 /// The scenario of a seed, with faults of these kinds.
 #[must_use]
 pub fn scenario(seed: u64, kinds: &[Fault]) -> Scenario {
-    let seed = Seed(seed).derive("fuzz");
-    let mut made = Made {
-        random: seed.stream("story"),
-        swarm: Swarm::new(seed, kinds),
-        size: 0,
-    };
-    let size = *[1, 1, 3, 3, 3, 5].choose(&mut made.random).unwrap_or(&3);
-    let version = if made.random.random_bool(0.3) {
+    let mut story = Story::new(Seed(seed).derive("fuzz"), kinds);
+    let size = *[1, 1, 3, 3, 3, 5].choose(&mut story.random).unwrap_or(&3);
+    let version = if story.random.random_bool(0.3) {
         NEW
     } else {
         OLD
     };
-    made.size = size;
-    let changes = made.random.random_range(1..=3);
-    let mut steps = vec![made.create()];
-    steps.extend((1..=changes).map(|number| made.change(number)));
-    steps.push(made.end());
+    (story.size, story.version) = (size, version);
+    let changes = story.random.random_range(1..=3);
+    let mut steps = vec![story.create()];
+    steps.extend((1..=changes).map(|number| story.change(number)));
+    steps.push(story.end());
     Scenario {
         story: vec![],
         cluster: Cluster {
@@ -69,14 +76,52 @@ pub fn scenario(seed: u64, kinds: &[Fault]) -> Scenario {
     }
 }
 
-struct Made {
+/// A story that is made up as it goes.
+pub struct Story {
     random: SmallRng,
     swarm: Swarm,
     /// Wanted members at this point of the story.
     size: u32,
+    /// Wanted version.
+    version: EtcdVersion,
+    /// Wanted size of the volumes, in GiB.
+    volume: u32,
 }
 
-impl Made {
+impl Story {
+    /// A story out of this seed, with faults of these kinds, before anything was created.
+    #[must_use]
+    pub fn new(seed: Seed, kinds: &[Fault]) -> Self {
+        Self {
+            random: seed.stream("story"),
+            swarm: Swarm::new(seed, kinds),
+            size: 0,
+            version: OLD,
+            volume: 1,
+        }
+    }
+
+    /// Goes on about a cluster as this heading has it.
+    #[must_use]
+    pub fn about(self, cluster: &Cluster) -> Self {
+        Self {
+            size: cluster.size,
+            version: cluster.version,
+            ..self
+        }
+    }
+
+    /// From now on draws faults out of another half of these kinds.
+    pub fn swarm_anew(&mut self, kinds: &[Fault]) {
+        self.swarm = Swarm::new(Seed(self.random.random()), kinds);
+    }
+
+    /// Wanted members at this point.
+    #[must_use]
+    pub fn size(&self) -> u32 {
+        self.size
+    }
+
     fn create(&mut self) -> Step {
         let count = self.random.random_range(0..=2);
         let mut instructions = self.strikes(count, Duration::from_secs(8), false, false);
@@ -88,16 +133,20 @@ impl Made {
         }
     }
 
-    fn change(&mut self, number: u32) -> Step {
+    /// Something changes while things go wrong; then all is well again.
+    pub fn change(&mut self, number: u32) -> Step {
         let before = self.size;
         let mut edits = Vec::new();
-        if self.random.random_bool(0.8) {
+        let what = self.random.random_range(0..10);
+        if what < 7 {
             self.scale(&mut edits);
             if self.random.random_bool(0.3) {
-                let pause = self.random.random_range(1..=8) * 500;
-                edits.extend(wait(pause));
+                self.pause(&mut edits);
                 self.scale(&mut edits);
             }
+        }
+        if (6..9).contains(&what) {
+            self.edit(&mut edits);
         }
         let sizes = edits.iter().filter_map(|edit| match edit {
             Instruction::Do(Action::Scale(size)) => Some(*size),
@@ -141,6 +190,31 @@ impl Made {
         }
     }
 
+    fn pause(&mut self, edits: &mut Vec<Instruction>) {
+        edits.extend(wait(self.random.random_range(1..=8) * 500));
+    }
+
+    /// Something of the spec besides its size. A mistake is taken back before it is over.
+    fn edit(&mut self, edits: &mut Vec<Instruction>) {
+        let mut change = |change| edits.push(Instruction::Do(Action::Change(change)));
+        match self.random.random_range(0..4) {
+            0 => change(Change::MemoryLimit(256 << self.random.random_range(0..3))),
+            1 => {
+                self.volume += 1;
+                change(Change::VolumeSize(self.volume));
+            }
+            2 => {
+                self.version = if self.version < NEXT { NEXT } else { NEWEST };
+                change(Change::Version(self.version));
+            }
+            _ => {
+                change(Change::Image(Image::Missing));
+                self.pause(edits);
+                edits.push(Instruction::Do(Action::Change(Change::Image(Image::Right))));
+            }
+        }
+    }
+
     fn scale(&mut self, edits: &mut Vec<Instruction>) {
         let sizes = [0, 1, 1, 1, 2, 3, 3, 3, 3, 4, 5, 5, 5];
         let others: Vec<u32> = sizes.into_iter().filter(|it| *it != self.size).collect();
@@ -181,7 +255,7 @@ impl Made {
 
     fn settle(&mut self, instructions: &mut Vec<Instruction>, struck: bool) {
         if struck {
-            let time = self.random.random_range(5..=40);
+            let time = self.random.random_range(3..=25);
             instructions.extend(wait(time * 1_000));
             instructions.push(Instruction::Do(Action::Heal));
         }
@@ -190,8 +264,11 @@ impl Made {
             let count = self.size;
             let members = Expectation::Members { count, within };
             instructions.push(Instruction::Expect(members));
-            let stays = Expectation::Stays { count, lasting };
-            instructions.push(Instruction::Expect(stays));
+            // To see that nothing moves takes long; now and then is enough.
+            if self.random.random_bool(0.4) {
+                let stays = Expectation::Stays { count, lasting };
+                instructions.push(Instruction::Expect(stays));
+            }
         }
     }
 }

@@ -5,11 +5,18 @@
 //! Always holds: a seed gives the same scenario and the same outcome in the same build.
 //! Deliberately does not know: how many attempts are made, and by which process.
 //!
-//! Reading order: this file, [`generate`], [`fair`] (which schedules prove something), [`shrink`].
+//! Reading order: this file, [`generate`], [`fair`] (which schedules prove something), [`shrink`];
+//! then campaigns: [`crew`] (many processes), [`situations`] (what is to be reached), [`tally`] and
+//! [`found`] (what came out).
 
+pub mod crew;
 pub mod fair;
+pub mod found;
 pub mod generate;
+pub mod lives;
 pub mod shrink;
+pub mod situations;
+pub mod tally;
 
 use std::{
     collections::BTreeMap,
@@ -18,6 +25,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use simulator::kubernetes::api::Lives;
 
 use crate::{
     planted::Plant, report::Verdict, runner::Event, scenario::Scenario, sim, worlds::Request,
@@ -38,6 +46,11 @@ pub struct Attempt {
     pub writes: u64,
     /// Time in the world.
     pub world_ms: u64,
+    /// How often each object was created and deleted.
+    #[serde(skip)]
+    pub lives: BTreeMap<String, Lives>,
+    /// Whether it came to no end of its own: it hung, or took its process with it.
+    pub lost: bool,
 }
 
 /// By what two failures are held to be the same.
@@ -81,6 +94,7 @@ pub fn attempt_with(scenario: &Scenario, seed: u64, planted: Option<&'static Pla
         seed,
         keep_trace: false,
         planted,
+        soak: None,
     };
     let mut writes = 0;
     let mut tell = |event| {
@@ -90,6 +104,7 @@ pub fn attempt_with(scenario: &Scenario, seed: u64, planted: Option<&'static Pla
     };
     let ran = catch_unwind(AssertUnwindSafe(|| sim::run(&request, &mut tell)));
     let mut situations = BTreeMap::new();
+    let mut lives = BTreeMap::new();
     let mut took = Duration::ZERO;
     let (verdict, what, reason) = match ran {
         Err(panic) => {
@@ -103,6 +118,7 @@ pub fn attempt_with(scenario: &Scenario, seed: u64, planted: Option<&'static Pla
         Ok(Ok(ran)) => {
             let outcome = ran.outcome;
             situations = outcome.situations;
+            lives = outcome.lives;
             took = outcome.took;
             let broken = outcome.violations.first().map(|it| it.invariant.to_owned());
             let reason = outcome.reason;
@@ -120,6 +136,8 @@ pub fn attempt_with(scenario: &Scenario, seed: u64, planted: Option<&'static Pla
         situations,
         writes,
         world_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        lives,
+        lost: false,
     }
 }
 

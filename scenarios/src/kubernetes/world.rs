@@ -60,7 +60,7 @@ pub fn run(
         .enable_all()
         .build()
         .map_err(|error| CannotBegin(format!("failed to start the world: {error}")))?;
-    let ran = runtime.block_on(visit(options, commands, &request.scenario, tell));
+    let ran = runtime.block_on(visit(options, commands, request, tell));
     // Watches that wait for an API server that does not answer are of no interest any more.
     runtime.shutdown_background();
     ran
@@ -69,9 +69,10 @@ pub fn run(
 async fn visit(
     options: &KubeOptions,
     commands: &Commands,
-    scenario: &Scenario,
+    request: &Request,
     tell: Tell<'_>,
 ) -> Result<Ran, CannotBegin> {
+    let scenario = &request.scenario;
     // Before anything is made, so that a signal during the start is not lost.
     let mut signals = Signals::listen()?;
     let connection = Connection::open(options).await?;
@@ -83,7 +84,7 @@ async fn visit(
     let (lived, unmended) = match settled {
         Ok(visitor) => {
             let living =
-                AssertUnwindSafe(live(options, &connection, &home, &visitor, tell, scenario));
+                AssertUnwindSafe(live(options, &connection, &home, &visitor, tell, request));
             let lived = tokio::select! {
                 lived = living.catch_unwind() => lived,
                 () = interruption(&mut signals, &visitor.interrupted) => Ok(Ok(interrupted_run())),
@@ -147,7 +148,7 @@ async fn live(
     home: &Home,
     visitor: &Arc<Visitor>,
     tell: Tell<'_>,
-    scenario: &Scenario,
+    request: &Request,
 ) -> Result<Ran, CannotBegin> {
     let say = |tell: Tell<'_>, what: String| {
         let at = visitor.clock.elapsed();
@@ -162,7 +163,7 @@ async fn live(
         .await
         .map_err(|failed| CannotBegin(failed.to_string()))?
         .with_image(options.image.clone());
-    let outcome = runner::run(&user, scenario, tell).await;
+    let outcome = runner::run_on(&user, &request.scenario, request.soak.as_ref(), tell).await;
     say(tell, seen(visitor));
     Ok(Ran {
         outcome,
@@ -196,6 +197,7 @@ fn interrupted_run() -> Ran {
         traffic: None,
         violations: Vec::new(),
         situations: BTreeMap::new(),
+        lives: BTreeMap::new(),
         took: Duration::ZERO,
     };
     Ran {

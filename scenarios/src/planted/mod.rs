@@ -5,8 +5,9 @@
 //! Always holds: the operator's own code is as it is; what is planted is on the wire.
 //! Deliberately does not know: how a bug is found.
 //!
-//! Reading order: this file, [`table`].
+//! Reading order: this file, [`table`]; [`card`] says which are found.
 
+pub mod card;
 mod grpc;
 pub mod table;
 

@@ -19,6 +19,17 @@ use crate::{
 /// needed any more.
 const TIDIES_UP: Duration = Duration::from_secs(10);
 
+/// Time after the end of a fault in which an operator may still learn of things one by one, and
+/// write down each: its watches come back when they are tried again.
+const SEES_AGAIN: Duration = Duration::from_secs(15);
+
+/// Between two looks at a cluster in which nothing is to change. What flickers in between is counted
+/// all the same: as a restart of a pod, or as a write of the operator.
+const STEADY_LOOK: Duration = Duration::from_secs(1);
+
+/// An operator at rest is watched for this long at least.
+const AT_REST: Duration = Duration::from_secs(5);
+
 impl<W: World> Run<'_, W> {
     pub(super) async fn expect(&mut self, expectation: &Expectation) -> Result<(), Stopped> {
         match expectation {
@@ -94,7 +105,9 @@ impl<W: World> Run<'_, W> {
         lasting: Span,
     ) -> Result<(), Stopped> {
         let began = self.world.elapsed();
-        let end = began + lasting.duration();
+        let seen = self.faults.over_since().map(|over| over + SEES_AGAIN);
+        let rests = (began + TIDIES_UP).max(seen.unwrap_or_default());
+        let end = (began + lasting.duration()).max(seen.map_or(began, |seen| seen + AT_REST));
         let mut first: Option<Observation> = None;
         let mut calls = None;
         loop {
@@ -110,7 +123,7 @@ impl<W: World> Run<'_, W> {
                 ));
             }
             let at = self.world.elapsed();
-            if calls.is_none() && at >= began + TIDIES_UP {
+            if calls.is_none() && at >= rests {
                 calls = self.world.calls().map(|calls| (at, calls));
             }
             if at >= end {
@@ -126,7 +139,7 @@ impl<W: World> Run<'_, W> {
                 at,
                 missing: "nothing; it has to last".to_owned(),
             });
-            self.pass(end - at).await?;
+            self.pass_up_to(end - at, STEADY_LOOK).await?;
         }
     }
 

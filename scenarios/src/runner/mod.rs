@@ -6,6 +6,8 @@
 //! Deliberately does not know: which world it is, and how its report is shown.
 
 mod expect;
+pub mod glance;
+pub mod soak;
 mod striking;
 mod timeline;
 
@@ -18,10 +20,17 @@ use chaos::{
     traffic::{Rates, Traffic},
 };
 
+use simulator::kubernetes::api::Lives;
+
 use crate::{
     report::{Moment, StepReport, Verdict},
     scenario::{Action, Instruction, Scenario, Step},
-    world::{World, WorldFailed},
+    world::{Calls, World, WorldFailed},
+};
+
+use self::{
+    glance::Glance,
+    soak::{Soak, Sofar},
 };
 
 /// Time between two looks.
@@ -46,8 +55,42 @@ pub enum Event {
         /// What is missing.
         missing: String,
     },
+    /// The cluster was looked at.
+    Looked(Box<Glance>),
+    /// Somebody did something, or something must never happen and did.
+    Marked(Mark),
     /// A step came to its end.
     Ended(StepReport),
+    /// An episode of a soak came to its end.
+    Turned(Sofar),
+}
+
+/// A moment that a picture of the run shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// When, since the world began.
+    pub at: Duration,
+    /// What it is about.
+    pub about: About,
+    /// What, in words.
+    pub what: String,
+    /// The pod that it is about, if any.
+    pub whom: Option<String>,
+}
+
+/// What a mark is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// The user did something.
+    User,
+    /// A fault began that lasts.
+    FaultBegins,
+    /// A fault is over.
+    FaultEnds,
+    /// A fault that does not last.
+    Fault,
+    /// A rule was broken.
+    Violation,
 }
 
 /// What the runner found; the rest of a report is known to whoever started the run.
@@ -63,6 +106,8 @@ pub struct Outcome {
     pub violations: Vec<Violation>,
     /// How often which kind of fault hit in which situation.
     pub situations: BTreeMap<String, u64>,
+    /// How often each object was created and deleted; empty where nobody counts.
+    pub lives: BTreeMap<String, Lives>,
     /// Time in the world.
     pub took: Duration,
 }
@@ -85,6 +130,16 @@ impl From<WorldFailed> for Stopped {
 
 /// Runs the scenario; `tell` hears of everything at once.
 pub async fn run<W: World>(world: &W, scenario: &Scenario, tell: &mut dyn FnMut(Event)) -> Outcome {
+    run_on(world, scenario, None, tell).await
+}
+
+/// Runs the scenario, and then what a soak makes of its cluster, if there is one.
+pub async fn run_on<W: World>(
+    world: &W,
+    scenario: &Scenario,
+    soak: Option<&Soak>,
+    tell: &mut dyn FnMut(Event),
+) -> Outcome {
     let mut run = Run {
         world,
         scenario,
@@ -98,9 +153,45 @@ pub async fn run<W: World>(world: &W, scenario: &Scenario, tell: &mut dyn FnMut(
         faults: striking::Faults::default(),
         step_began: Duration::ZERO,
         situations: BTreeMap::new(),
+        glanced: Calls::default(),
+        leaves_out_what_cannot_be_done: soak.is_some(),
     };
-    let ended = run.all().await;
+    let longest = soak.map_or(longest(scenario), |soak| {
+        soak.lasting * 2 + longest(scenario)
+    });
+    let living = async {
+        match soak {
+            None => run.all().await,
+            Some(soak) => run.soak(soak).await,
+        }
+    };
+    let ended = tokio::select! {
+        biased;
+        ended = living => ended,
+        () = world.pass(longest) => Err(stuck(longest)),
+    };
     run.conclude(ended).await
+}
+
+/// Time that a run may take on the world's clock: all that its file gives to anything, and plenty
+/// for what a world does in between.
+fn longest(scenario: &Scenario) -> Duration {
+    const PLENTY: Duration = Duration::from_secs(30 * 60);
+    let told = scenario.steps.iter().flat_map(|step| &step.instructions);
+    let spans = told.map(|instruction| match instruction {
+        Instruction::Do(Action::Wait(span)) => span.duration(),
+        Instruction::Do(_) => Duration::ZERO,
+        Instruction::Expect(expectation) => expectation.longest(),
+    });
+    spans.sum::<Duration>() * 2 + PLENTY
+}
+
+fn stuck(after: Duration) -> Stopped {
+    let minutes = after.as_secs() / 60;
+    Stopped {
+        verdict: Verdict::Crash,
+        reason: format!("the run was stuck: it had not ended after {minutes} minutes"),
+    }
 }
 
 struct Run<'a, W> {
@@ -117,37 +208,46 @@ struct Run<'a, W> {
     faults: striking::Faults,
     step_began: Duration,
     situations: BTreeMap<String, u64>,
+    /// What the operator had called by the last look.
+    glanced: Calls,
+    /// Made-up faults need not be possible in every world; those of a file do.
+    leaves_out_what_cannot_be_done: bool,
 }
 
 impl<W: World> Run<'_, W> {
     async fn all(&mut self) -> Result<(), Stopped> {
         for (index, step) in self.scenario.steps.iter().enumerate() {
-            (self.tell)(Event::Began {
-                index,
-                title: step.title.clone(),
-            });
-            let (began, calls) = (self.world.elapsed(), self.world.calls());
-            self.step_began = began;
-            let result = self.step(step).await;
-            let report = StepReport {
-                title: step.title.clone(),
-                began,
-                took: self.world.elapsed() - began,
-                wall: Duration::ZERO,
-                calls: self
-                    .world
-                    .calls()
-                    .map(|now| now.since(&calls.unwrap_or_default())),
-                timeline: std::mem::take(&mut self.timeline),
-                failed: result.as_ref().err().map(|stopped| stopped.reason.clone()),
-            };
-            (self.tell)(Event::Ended(report));
-            result?;
+            self.one(index, step).await?;
         }
         for expectation in &self.scenario.finally {
             self.expect(expectation).await?;
         }
         Ok(())
+    }
+
+    /// One step with its report.
+    async fn one(&mut self, index: usize, step: &Step) -> Result<(), Stopped> {
+        (self.tell)(Event::Began {
+            index,
+            title: step.title.clone(),
+        });
+        let (began, calls) = (self.world.elapsed(), self.world.calls());
+        self.step_began = began;
+        let result = self.step(step).await;
+        let report = StepReport {
+            title: step.title.clone(),
+            began,
+            took: self.world.elapsed() - began,
+            wall: Duration::ZERO,
+            calls: self
+                .world
+                .calls()
+                .map(|now| now.since(&calls.unwrap_or_default())),
+            timeline: std::mem::take(&mut self.timeline),
+            failed: result.as_ref().err().map(|stopped| stopped.reason.clone()),
+        };
+        (self.tell)(Event::Ended(report));
+        result
     }
 
     async fn step(&mut self, step: &Step) -> Result<(), Stopped> {
@@ -167,6 +267,9 @@ impl<W: World> Run<'_, W> {
             _ => {}
         }
         self.note(format!("user: {action}"));
+        if !matches!(action, Action::Wait(_)) {
+            self.mark(About::User, action.to_string(), None);
+        }
         match action {
             Action::Wait(span) => {
                 let end = self.world.elapsed() + span.duration();
@@ -180,15 +283,22 @@ impl<W: World> Run<'_, W> {
             _ => {}
         }
         self.world.act(&self.scenario.cluster, action).await?;
-        if let (Action::Create, Some(traffic)) = (action, self.scenario.traffic) {
-            let rates = Rates {
+        if action == Action::Create {
+            self.start_traffic(0);
+        }
+        Ok(())
+    }
+
+    /// Starts clients with a history of their own, if the scenario has any.
+    fn start_traffic(&mut self, history: u32) {
+        self.traffic = self.scenario.traffic.map(|traffic| {
+            self.world.start_traffic(Rates {
                 puts: traffic.puts,
                 reads: traffic.reads,
                 keys: traffic.keys,
-            };
-            self.traffic = Some(self.world.start_traffic(rates));
-        }
-        Ok(())
+                history,
+            })
+        });
     }
 
     /// Looks once, and judges what is seen.
@@ -203,7 +313,13 @@ impl<W: World> Run<'_, W> {
         for what in timeline::changes(self.last.as_ref(), &look) {
             self.note_at(look.at, what);
         }
+        let calls = self.world.calls();
+        let made = calls.as_ref().map(|now| now.since(&self.glanced));
+        let glance = Glance::of(&look, made.as_ref());
+        self.glanced = calls.unwrap_or_default();
+        (self.tell)(Event::Looked(Box::new(glance)));
         for violation in self.watch.judge(&look) {
+            self.mark(About::Violation, violation.invariant.to_owned(), None);
             self.note_at(
                 look.at,
                 format!("VIOLATION {}: {}", violation.invariant, violation.evidence),
@@ -211,6 +327,16 @@ impl<W: World> Run<'_, W> {
         }
         self.last = Some(look);
         Ok(())
+    }
+
+    fn mark(&mut self, about: About, what: String, whom: Option<String>) {
+        let at = self.world.elapsed();
+        (self.tell)(Event::Marked(Mark {
+            at,
+            about,
+            what,
+            whom,
+        }));
     }
 
     fn note(&mut self, what: String) {
@@ -257,6 +383,16 @@ impl<W: World> Run<'_, W> {
         }
         self.stop_traffic().await;
         let violations = self.violations();
+        let seen_before = self.watch.violations();
+        for violation in violations.iter().filter(|it| !seen_before.contains(it)) {
+            (self.tell)(Event::Marked(Mark {
+                at: violation.at,
+                about: About::Violation,
+                what: violation.invariant.to_owned(),
+                whom: None,
+            }));
+        }
+        self.situations.extend(self.world.met());
         let (verdict, reason) = match (violations.first(), ended) {
             (Some(violation), _) => (Verdict::Safety, Some(violation.to_string())),
             (None, Err(stopped)) => (stopped.verdict, Some(stopped.reason)),
@@ -268,6 +404,7 @@ impl<W: World> Run<'_, W> {
             traffic: self.scenario.traffic.map(|_| self.summary),
             violations,
             situations: self.situations,
+            lives: self.world.lives(),
             took: self.world.elapsed(),
         }
     }

@@ -9,17 +9,22 @@ use std::time::Duration;
 
 use chaos::{
     Observation,
-    fault::{Fault, Hit, OperatorFault, Situation, Strike, Trigger},
+    fault::{Circumstance, Fault, Hit, OperatorFault, Situation, Strike, Trigger},
 };
 
-use super::{LOOK_EVERY, Run, Stopped};
-use crate::{report::Verdict, world::World};
+use super::{About, LOOK_EVERY, Run, Stopped};
+use crate::{
+    report::Verdict,
+    world::{World, WorldFailed},
+};
 
 /// What has not come, and what has not ended.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     announced: Vec<(Moment, Fault)>,
     lasting: Vec<Lasting>,
+    /// When the last of those that last came to its end.
+    last_end: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +53,26 @@ impl Faults {
         comes.chain(self.lasting.iter().map(|it| it.until)).min()
     }
 
+    /// Since when nothing has been wrong; `None` when nothing ever was.
+    pub(super) fn over_since(&self) -> Option<Duration> {
+        self.last_end
+    }
+
+    /// What is in the same trouble already only stays in it for longer: two ends of one trouble
+    /// would mend the world while it is still to be broken.
+    fn prolong(&mut self, fault: &Fault, hit: Option<&Hit>, until: Duration) -> bool {
+        let known = self.lasting.iter_mut().find(|it| {
+            fault.lasts().is_some()
+                && it.fault.kind() == fault.kind()
+                && it.place() == place(fault, hit)
+        });
+        let is_known = known.is_some();
+        if let Some(known) = known {
+            known.until = known.until.max(until);
+        }
+        is_known
+    }
+
     fn take_ended(&mut self, now: Duration) -> Vec<Lasting> {
         self.lasting.extract_if(.., |it| it.until <= now).collect()
     }
@@ -60,6 +85,20 @@ impl Faults {
         let taken = self.announced.extract_if(.., |(moment, _)| due(moment));
         taken.map(|(_, fault)| fault).collect()
     }
+}
+
+impl Lasting {
+    fn place(&self) -> Option<&str> {
+        place(&self.fault, self.hit.as_ref())
+    }
+}
+
+/// Where the trouble is: machines are shared by pods.
+fn place<'a>(fault: &Fault, hit: Option<&'a Hit>) -> Option<&'a str> {
+    hit.map(|hit| match fault {
+        Fault::Node(..) => hit.node.as_str(),
+        _ => hit.uid.as_str(),
+    })
 }
 
 impl<W: World> Run<'_, W> {
@@ -89,12 +128,21 @@ impl<W: World> Run<'_, W> {
 
     /// Lets time pass, to the next thing that is due or the next look, and not beyond `limit`.
     pub(super) async fn pass(&mut self, limit: Duration) -> Result<(), Stopped> {
+        self.pass_up_to(limit, LOOK_EVERY).await
+    }
+
+    /// The same, with another time between two looks.
+    pub(super) async fn pass_up_to(
+        &mut self,
+        limit: Duration,
+        look_every: Duration,
+    ) -> Result<(), Stopped> {
         let now = self.world.elapsed();
         let due = self
             .faults
             .next()
             .map_or(limit, |at| at.saturating_sub(now));
-        self.world.pass(LOOK_EVERY.min(limit).min(due)).await;
+        self.world.pass(look_every.min(limit).min(due)).await;
         self.due().await
     }
 
@@ -125,12 +173,36 @@ impl<W: World> Run<'_, W> {
             .as_ref()
             .map_or(String::new(), |hit| format!(" ({})", hit.pod));
         self.note(format!("fault: {fault}{whom}"));
-        let met = format!("{} {}", fault.kind(), situation(self.last.as_ref()));
+        let until = fault
+            .lasts()
+            .map(|span| self.world.elapsed() + span.duration());
+        if until.is_some_and(|until| self.faults.prolong(&fault, hit.as_ref(), until)) {
+            return Ok(());
+        }
+        let circumstance = Circumstance::of(self.last.as_ref());
+        let met = format!("{} {}", fault.kind(), circumstance.words());
         *self.situations.entry(met).or_default() += 1;
+        let lasts = until.is_some();
+        let about = if lasts {
+            About::FaultBegins
+        } else {
+            About::Fault
+        };
+        self.mark(
+            about,
+            fault.to_string(),
+            hit.as_ref().map(|hit| hit.pod.clone()),
+        );
         let cluster = &self.scenario.cluster;
-        self.world.inject(cluster, &fault, hit.as_ref()).await?;
-        let until = match (fault.lasts(), fault) {
-            (Some(span), _) => self.world.elapsed() + span.duration(),
+        match self.world.inject(cluster, &fault, hit.as_ref()).await {
+            Err(WorldFailed::CannotDo { what, .. }) if self.leaves_out_what_cannot_be_done => {
+                self.note(format!("left out, this world cannot do it: {what}"));
+                return Ok(());
+            }
+            done => done?,
+        }
+        let until = match (until, fault) {
+            (Some(until), _) => until,
             // It waits for its call, until it is healed.
             (None, Fault::Operator(OperatorFault::KillAt { .. })) => Duration::MAX,
             (None, _) => return Ok(()),
@@ -152,32 +224,11 @@ impl<W: World> Run<'_, W> {
     async fn end(&mut self, lasting: Lasting) -> Result<(), Stopped> {
         let Lasting { fault, hit, .. } = lasting;
         self.note(format!("fault over: {fault}"));
+        let whom = hit.as_ref().map(|hit| hit.pod.clone());
+        self.mark(About::FaultEnds, fault.to_string(), whom);
         let cluster = &self.scenario.cluster;
         self.world.heal(cluster, &fault, hit.as_ref()).await?;
+        self.faults.last_end = Some(self.world.elapsed());
         Ok(())
-    }
-}
-
-/// What was going on, in the words of reports.
-fn situation(look: Option<&Observation>) -> &'static str {
-    let Some(look) = look.filter(|look| look.resource.is_some()) else {
-        return "without a cluster";
-    };
-    let seen = |situation: Situation| situation.is_seen(look);
-    let wanted = look.resource.as_ref().map_or(0, |resource| resource.wanted);
-    if look.members().next().is_none() {
-        "while nobody answers"
-    } else if seen(Situation::NoLeader) {
-        "without a leader"
-    } else if seen(Situation::Unstarted) {
-        "while a member has not started"
-    } else if seen(Situation::Learner) {
-        "while there is a learner"
-    } else if seen(Situation::PodGoing) {
-        "while a pod is going"
-    } else if look.settled_at(wanted).is_ok() {
-        "in calm"
-    } else {
-        "while something is under way"
     }
 }

@@ -34,6 +34,8 @@ pub use edit::Edit;
 pub use parse::parse;
 pub use version::EtcdVersion;
 
+use std::time::Duration;
+
 use chaos::fault::Strike;
 
 /// Most members that a scenario may ask for; the same bound as the resource's schema.
@@ -181,4 +183,20 @@ pub enum Expectation {
     WritesReadable,
     /// No invariant was violated at any time so far.
     NoViolation,
+}
+
+impl Expectation {
+    /// The longest that it may be waited for.
+    #[must_use]
+    pub fn longest(&self) -> Duration {
+        match self {
+            Self::Members { within, .. }
+            | Self::NothingLeft { within }
+            | Self::OnlyVolumesLeft { within }
+            | Self::Condition { within, .. }
+            | Self::StatusNames { within, .. } => within.duration(),
+            Self::Stays { lasting, .. } => lasting.duration(),
+            Self::NoStall { .. } | Self::WritesReadable | Self::NoViolation => Duration::ZERO,
+        }
+    }
 }

@@ -63,6 +63,7 @@ impl Show for Human {
                 self.progress.show(&format!("{}  {missing}", seconds(*at)));
             }
             _ if self.brief => {}
+            Event::Looked(_) | Event::Marked(_) | Event::Turned(_) => {}
             Event::Began { title, .. } => {
                 let heading = self.paint.bold(title);
                 self.say(&format!("\n{heading}"));

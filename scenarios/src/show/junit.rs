@@ -64,7 +64,7 @@ fn suite(xml: &mut String, run: &Report) {
     );
 }
 
-fn case(xml: &mut String, class: &str, name: &str, time: f64, failed: Option<&str>) {
+pub(super) fn case(xml: &mut String, class: &str, name: &str, time: f64, failed: Option<&str>) {
     let (class, name) = (escape(class), escape(name));
     let head = format!("    <testcase classname=\"{class}\" name=\"{name}\" time=\"{time:.3}\"");
     let _ = match failed {
@@ -81,7 +81,7 @@ fn case(xml: &mut String, class: &str, name: &str, time: f64, failed: Option<&st
 }
 
 /// Text as it may stand in XML; control characters, which may not, become `?`.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -1,12 +1,15 @@
 //! How runs are shown.
 //!
-//! Owns: the outputs: text for people, JSON and JUnit for machines.
+//! Owns: the outputs: text and a page with a picture for people, JSON and JUnit for machines.
 //! Always holds: what is shown is in the report; JSON is one document on standard output.
 //! Deliberately does not know: how a report came about.
 
+pub mod campaign;
+pub mod corpus;
 pub mod human;
 pub mod json;
 pub mod junit;
+pub mod page;
 pub mod paint;
 pub mod progress;
 pub mod table;

@@ -30,6 +30,12 @@ impl Progress {
         }
     }
 
+    /// Whether there is a terminal to show it on.
+    #[must_use]
+    pub fn is_seen(&self) -> bool {
+        self.terminal
+    }
+
     /// Shows what is waited for.
     pub fn show(&mut self, text: &str) {
         if !self.terminal {

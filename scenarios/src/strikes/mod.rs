@@ -8,6 +8,7 @@
 mod wire;
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -21,12 +22,16 @@ use simulator::{
     world::{Ended, Operator, World},
 };
 
-pub use wire::OperatorWire;
+pub use wire::{OperatorWire, READ_THE_PAST, died};
 
 use crate::world::WorldFailed;
 
 /// From the death of an operator to the next one, as a Deployment on a healthy node has it.
 const COMES_BACK: Duration = Duration::from_secs(1);
+
+/// Time that an operator may need to see again what is true: its watches are tried again after at
+/// most eight seconds; then comes a look, which may wait for silent members.
+const SEES_AGAIN: Duration = Duration::from_secs(15);
 
 /// What a world can do to its pods. All of it is done at once.
 pub trait Breaker: Send + Sync {
@@ -75,6 +80,10 @@ struct State {
     stopped: bool,
     /// Faults that last and keep the operator from working as it should.
     hindrances: u32,
+    /// Until when it may still be blind from what has ended.
+    blind_until: Duration,
+    /// The API server stands still.
+    api_frozen: bool,
     twin: Option<Operator>,
     stale: Option<HostId>,
 }
@@ -107,10 +116,21 @@ impl Strikes {
         self.wire.misdeeds()
     }
 
+    /// Situations that were met on the operator's wire, with their count.
+    #[must_use]
+    pub fn met(&self) -> BTreeMap<String, u64> {
+        self.wire.met()
+    }
+
     /// Whether the operator cannot work at the moment, or can only see what was.
     #[must_use]
     pub fn hinder_the_operator(&self) -> bool {
-        self.operator.ended().is_some() || self.state().hindrances > 0
+        self.operator.ended().is_some() || self.something_is_in_its_way()
+    }
+
+    fn something_is_in_its_way(&self) -> bool {
+        let state = self.state();
+        state.hindrances > 0 || self.world.clock().elapsed() < state.blind_until
     }
 
     /// Begins a fault.
@@ -150,6 +170,11 @@ impl Strikes {
         self.world
             .trace()
             .record("fault", format_args!("over: {fault}"));
+        if hinders(fault) {
+            let mut state = self.state();
+            state.hindrances = state.hindrances.saturating_sub(1);
+            state.blind_until = self.world.clock().elapsed() + SEES_AGAIN;
+        }
         match (fault, hit) {
             (Fault::Member(trouble, ..), Some(hit)) => self.member(*trouble, hit, false),
             (Fault::Node(trouble, ..), Some(hit)) => self.node(*trouble, hit, false),
@@ -214,16 +239,22 @@ impl Strikes {
         match (trouble, begins) {
             (ApiTrouble::Away, true) => net.kill(host, Death::Process),
             (ApiTrouble::Away, false) => {
+                // Nobody can listen on a host that stands still.
+                net.resume(host);
                 let started = self.world.start_api_server().await;
                 started.map_err(|error| self.failed("start the API server", &error))?;
+                if self.state().api_frozen {
+                    net.pause(host);
+                }
             }
-            (ApiTrouble::Frozen, true) => {
-                net.pause(host);
-                self.world.set_control_plane_frozen(true);
-            }
-            (ApiTrouble::Frozen, false) => {
-                net.resume(host);
-                self.world.set_control_plane_frozen(false);
+            (ApiTrouble::Frozen, begins) => {
+                self.state().api_frozen = begins;
+                if begins {
+                    net.pause(host);
+                } else {
+                    net.resume(host);
+                }
+                self.world.set_control_plane_frozen(begins);
             }
             (ApiTrouble::Stale, _) => {
                 self.wire.read_from(None);

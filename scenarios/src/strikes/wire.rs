@@ -6,6 +6,7 @@
 //! Deliberately does not know: the operator, and what its calls are for.
 
 use std::{
+    collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -38,6 +39,7 @@ struct State {
     candidates: u64,
     /// What was sent that no operator may send.
     misdeeds: Vec<String>,
+    met: BTreeMap<String, u64>,
 }
 
 struct Kill {
@@ -67,6 +69,12 @@ impl OperatorWire {
     #[must_use]
     pub fn misdeeds(&self) -> Vec<String> {
         self.state().misdeeds.clone()
+    }
+
+    /// Situations that were met here, with their count.
+    #[must_use]
+    pub fn met(&self) -> BTreeMap<String, u64> {
+        self.state().met.clone()
     }
 
     /// Kills the operator around its `nth` call of this kind from now on.
@@ -124,9 +132,17 @@ impl Wire for OperatorWire {
         Ruling::Pass
     }
 
+    /// A server that is behind has old lists and watches. One object by its name it reads from a
+    /// majority of Kubernetes' own etcd, so that is as it is (Kubernetes documentation, "Kubernetes
+    /// API concepts", semantics of `resourceVersion`).
     fn detour(&self, call: &Outgoing) -> Option<String> {
-        let reads = call.to == Side::Kubernetes && !call.writes;
-        reads.then(|| self.state().reads.clone()).flatten()
+        if call.to != Side::Kubernetes || call.writes || names_one(&call.path) {
+            return None;
+        }
+        let mut state = self.state();
+        let server = state.reads.clone()?;
+        state.meet(READ_THE_PAST.to_owned());
+        Some(server)
     }
 
     fn request(&self, call: &Outgoing, body: &Bytes) -> Option<Bytes> {
@@ -143,7 +159,31 @@ impl Wire for OperatorWire {
     }
 }
 
+/// The words of a read that was answered by an API server which knows only what was.
+pub const READ_THE_PAST: &str = "the operator read what was true no more";
+
+/// The words of a death around a call.
+#[must_use]
+pub fn died(moment: Moment, call: Call) -> String {
+    let moment = match moment {
+        Moment::Before => "before",
+        Moment::After => "after",
+    };
+    format!("the operator died {moment} a {call}")
+}
+
+/// Whether a path is that of one object in a namespace.
+fn names_one(path: &str) -> bool {
+    let path = path.split('?').next().unwrap_or_default();
+    let mut parts = path.split('/').skip_while(|part| *part != "namespaces");
+    parts.nth(3).is_some()
+}
+
 impl State {
+    fn meet(&mut self, what: String) {
+        *self.met.entry(what).or_default() += 1;
+    }
+
     /// Whether this call is the operator's last.
     fn kill(&mut self, call: &Outgoing) -> Option<Moment> {
         let mut due = None;
@@ -154,6 +194,11 @@ impl State {
             }
         }
         self.kills.retain(|kill| kill.left > 0);
+        for (_, kind) in Call::ALL.iter().filter(|(_, kind)| is_a(*kind, call)) {
+            if let Some(moment) = due {
+                self.meet(died(moment, *kind));
+            }
+        }
         due
     }
 
@@ -284,5 +329,13 @@ mod tests {
         assert!(wire.detour(&call(Side::Kubernetes, "GET pods")).is_some());
         assert!(wire.detour(&call(Side::Kubernetes, "PATCH pods")).is_none());
         assert!(wire.detour(&call(Side::Etcd, "MemberList")).is_none());
+    }
+
+    #[test]
+    fn one_object_is_told_from_a_list() {
+        let clusters = "/apis/etcd.etcd.io/v1alpha1/namespaces/default/etcdclusters";
+        assert!(names_one(&format!("{clusters}/demo")));
+        assert!(!names_one(&format!("{clusters}?watch=true")));
+        assert!(!names_one("/api/v1/pods?limit=500"));
     }
 }

@@ -15,7 +15,7 @@ mod sight;
 mod storm;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -28,7 +28,7 @@ use chaos::{
     traffic::{Door, Rates, Traffic},
 };
 use etcd_client::Client;
-use simulator::{clock::Clock, etcd::Glance, net::BoxFuture};
+use simulator::{clock::Clock, etcd::Glance, kubernetes::api::Lives, net::BoxFuture};
 
 use crate::{
     scenario::{Action, Cluster},
@@ -107,10 +107,24 @@ pub trait Access: Send + Sync {
     fn noticed(&self) -> Vec<Violation> {
         Vec::new()
     }
+
+    /// How often each object was created and deleted, as `RESOURCE NAMESPACE/NAME`; empty where
+    /// nobody counts.
+    fn lives(&self) -> BTreeMap<String, Lives> {
+        BTreeMap::new()
+    }
+
+    /// Situations that were met on the operator's way to whom it calls, with their count.
+    fn met(&self) -> BTreeMap<String, u64> {
+        BTreeMap::new()
+    }
 }
 
 /// Time between two attempts to ask an API server that is away.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
+
+/// Time for a compaction.
+const COMPACTS_WITHIN: Duration = Duration::from_secs(10);
 
 /// A user in a world.
 pub struct User {
@@ -291,6 +305,7 @@ impl World for User {
             at: self.elapsed(),
             resource,
             pods,
+            asked: true,
             hindered: self.access.hindered(),
             misdeeds: self.access.misdeeds(),
         })
@@ -326,6 +341,27 @@ impl World for User {
         result.map_err(|unreadable| WorldFailed::Etcd(unreadable.to_string()))
     }
 
+    async fn compact(&self) -> Result<(), WorldFailed> {
+        let refused = |why: String| WorldFailed::Etcd(why);
+        let mut client = self.endpoint.open(0).await.map_err(refused)?;
+        let compacted = async {
+            let now = client.get("scenarios/compact", None).await?;
+            let revision = now.header().map_or(0, |header| header.revision());
+            client.compact(revision, None).await
+        };
+        let compacted = tokio::time::timeout(COMPACTS_WITHIN, compacted).await;
+        let compacted = compacted.map_err(|_| refused("no answer in time".to_owned()))?;
+        match compacted {
+            // Nothing was written since the last time.
+            Err(etcd_client::Error::GRpcStatus(status))
+                if status.message().contains("compacted") =>
+            {
+                Ok(())
+            }
+            other => other.map(drop).map_err(|error| refused(error.to_string())),
+        }
+    }
+
     fn calls(&self) -> Option<Calls> {
         self.access.calls()
     }
@@ -336,6 +372,14 @@ impl World for User {
 
     fn noticed(&self) -> Vec<Violation> {
         self.access.noticed()
+    }
+
+    fn lives(&self) -> BTreeMap<String, Lives> {
+        self.access.lives()
+    }
+
+    fn met(&self) -> BTreeMap<String, u64> {
+        self.access.met()
     }
 }
 

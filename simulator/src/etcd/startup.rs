@@ -133,6 +133,7 @@ async fn start(
     let (id, cluster) = (identity.member, identity.cluster);
     process.trace(format_args!("is member {id:x} of cluster {cluster:x}"));
     let (unix_millis, told) = (process.unix_millis(), data.told.clone());
+    let dial_timeout = config.peer_dial_timeout();
     let beginning = Beginning {
         id,
         version,
@@ -144,7 +145,7 @@ async fn start(
         state,
     };
     let member = Member::start(beginning, process.now());
-    let peers = Peers::new(Arc::clone(process), id, cluster, told);
+    let peers = Peers::new(Arc::clone(process), id, cluster, told, dial_timeout);
     let server = Server::new(Arc::clone(process), member, peers);
     server.start();
     for listener in peer_ports {
@@ -237,7 +238,7 @@ async fn found_new(
     let members = initial_members(cluster, &config.token);
     let own = own_id(&members, &config.name);
     let others = remote_urls(cluster, &config.name);
-    if let Some((remote, _)) = remote_members(process, &others, BOOTSTRAP_TIMEOUT).await {
+    if let Some((remote, _)) = remote_members(process, config, &others, BOOTSTRAP_TIMEOUT).await {
         let known = remote.iter().find(|member| member.id == own);
         if known.is_some_and(|member| !member.client_ur_ls.is_empty()) {
             return Err(format!("member {own:x} has already been bootstrapped").into());
@@ -259,7 +260,8 @@ async fn join_existing(
     cluster: &BTreeMap<String, Vec<Url>>,
 ) -> Result<DataDir, Failed> {
     let others = remote_urls(cluster, &config.name);
-    let Some((existing, cluster_id)) = remote_members(process, &others, MEMBERS_TIMEOUT).await
+    let Some((existing, cluster_id)) =
+        remote_members(process, config, &others, MEMBERS_TIMEOUT).await
     else {
         return Err(
             "cannot fetch cluster info from peer urls: could not retrieve cluster \
@@ -338,7 +340,7 @@ async fn check_versions(
             .iter()
             .filter_map(|url| Url::parse(url).ok())
         {
-            let Some(reply) = probe(process, &url, Ask::Version, limit).await else {
+            let Some(reply) = probe(process, config, &url, Ask::Version, limit).await else {
                 continue;
             };
             let theirs = reply.cluster_version.parse::<Version>();
@@ -363,9 +365,15 @@ async fn check_versions(
     }
 }
 
-async fn probe(process: &Process, url: &Url, ask: Ask, limit: Option<Duration>) -> Option<Reply> {
+async fn probe(
+    process: &Process,
+    config: &Config,
+    url: &Url,
+    ask: Ask,
+    limit: Option<Duration>,
+) -> Option<Reply> {
     let question = Question::new(ask, 0, 0, 0);
-    let asked = ask_url(process, url, &question);
+    let asked = ask_url(process, url, &question, config.peer_dial_timeout());
     match limit {
         Some(limit) => timeout(limit, asked).await.ok()?.ok(),
         None => asked.await.ok(),
@@ -375,11 +383,12 @@ async fn probe(process: &Process, url: &Url, ask: Ask, limit: Option<Duration>) 
 /// The member list and cluster ID of the first peer that tells them.
 async fn remote_members(
     process: &Process,
+    config: &Config,
     urls: &[Url],
     limit: Duration,
 ) -> Option<(Vec<PbMember>, u64)> {
     for url in urls {
-        let Some(reply) = probe(process, url, Ask::Members, Some(limit)).await else {
+        let Some(reply) = probe(process, config, url, Ask::Members, Some(limit)).await else {
             let address = format!("{url}/members");
             process.log(
                 Level::Warn,

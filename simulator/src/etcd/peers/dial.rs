@@ -138,13 +138,18 @@ fn complain(process: &Process, peer: u64, ended: &Ended, last: &mut Option<Ended
     }
 }
 
-/// Asks a question at a URL, and waits for the answer for as long as the connection lives.
+/// Asks a question at a URL, and waits for the answer for as long as the connection lives. Opening
+/// it is bounded by `dial`, as in etcd (`rafthttp.NewRoundTripper`): an address that nobody has any
+/// more swallows everything.
 pub(in crate::etcd) async fn ask_url(
     process: &Process,
     url: &Url,
     question: &Question,
+    dial: Duration,
 ) -> io::Result<Reply> {
-    let mut stream = process.connect(url.host(), url.port()).await?;
+    let late = |_| io::Error::from(io::ErrorKind::TimedOut);
+    let dialled = timeout(dial, process.connect(url.host(), url.port())).await;
+    let mut stream = dialled.map_err(late)??;
     write_message(&mut stream, question).await?;
     read_message(&mut stream).await
 }

@@ -13,6 +13,7 @@ pub(super) mod wire;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use protobuf::Message as _;
@@ -38,6 +39,7 @@ pub(super) struct Peers {
     table: Mutex<BTreeMap<u64, Peer>>,
     /// The other cluster whose member was turned away last: said once, not ten times a second.
     turned_away: Mutex<Option<u64>>,
+    dial_timeout: Duration,
 }
 
 struct Peer {
@@ -62,12 +64,14 @@ impl Peers {
         own: u64,
         cluster: u64,
         told: BTreeMap<u64, Vec<String>>,
+        dial_timeout: Duration,
     ) -> Self {
         Self {
             own,
             cluster,
             process,
             told,
+            dial_timeout,
             table: Mutex::default(),
             turned_away: Mutex::default(),
         }
@@ -151,7 +155,7 @@ impl Peers {
         };
         let question = wire::Question::new(ask, self.cluster, self.own, peer);
         for url in urls.iter().filter_map(|url| Url::parse(url).ok()) {
-            if let Ok(reply) = ask_url(&self.process, &url, &question).await {
+            if let Ok(reply) = ask_url(&self.process, &url, &question, self.dial_timeout).await {
                 return reply.said();
             }
         }

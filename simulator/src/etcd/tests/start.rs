@@ -32,6 +32,31 @@ fn a_member_that_was_never_added_finds_the_member_count_unequal() {
 }
 
 #[test]
+fn a_member_joins_while_the_name_of_another_leads_to_an_address_that_nobody_has_any_more() {
+    for version in BOTH {
+        run(version, async |mut world| {
+            let voters = ["m0", "m1", "m2"];
+            world.cluster(&voters).await;
+            // Nobody is added before every voter has been connected for five seconds.
+            sleep(Duration::from_secs(6)).await;
+            world.place("m3");
+            let leader = world.leader().await;
+            let mut client = world.client(&leader).await;
+            let learner = Some(etcd_client::MemberAddOptions::new().with_is_learner());
+            let added = client.member_add(["http://m3:2380"], learner).await;
+            added.expect("a learner");
+            for follower in voters.into_iter().filter(|name| **name != *leader) {
+                world.names.set(follower, Some([10, 99, 0, 1].into()));
+            }
+            world.start("m3", &["m0", "m1", "m2", "m3"], "existing");
+            let ((), took) = timed(world.healthy("m3")).await;
+            // All are asked for their versions, one after the other, and two do not pick up.
+            assert!(milliseconds(took) < 10_000, "{took:?}");
+        });
+    }
+}
+
+#[test]
 fn a_wrong_url_of_another_member_matches_no_existing_member() {
     run(BOTH[0], async |mut world| {
         world.cluster(&["m0"]).await;

@@ -57,4 +57,5 @@ pub use reads::{LogRequest, LogSource};
 pub use resource::Resource;
 pub use serve::serve;
 pub use server::ApiServer;
+pub use store::Lives;
 pub use watch::{Step, Watch};

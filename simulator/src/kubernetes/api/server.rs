@@ -16,7 +16,7 @@ use super::{
     reads::LogSource,
     registry::Registry,
     resource::{NAMESPACES, SERVICES},
-    store::Store,
+    store::{Lives, Store},
     views,
 };
 
@@ -76,6 +76,13 @@ impl ApiServer {
             logs: None,
             calls: BTreeMap::new(),
         }
+    }
+
+    /// How often each object was created and deleted, as `RESOURCE NAMESPACE/NAME`. Events come and
+    /// go all the time, and are not counted.
+    #[must_use]
+    pub fn lives(&self) -> &BTreeMap<String, Lives> {
+        self.store.lives()
     }
 
     /// The object, if there is one.

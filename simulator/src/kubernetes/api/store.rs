@@ -21,6 +21,9 @@ type Collection = BTreeMap<String, Names>;
 /// How long the history is kept: a real server compacts every five minutes what is older than that.
 const HISTORY: SignedDuration = SignedDuration::from_mins(5);
 
+/// Events live for an hour after they were last written: `kube-apiserver --event-ttl`.
+const EVENT_TTL: SignedDuration = SignedDuration::from_hours(1);
+
 /// What a change did to its object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verb {
@@ -55,6 +58,18 @@ pub(super) struct Change {
     pub(super) encoded: OnceLock<Bytes>,
 }
 
+/// How often an object of one name was created and deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lives {
+    /// Times that it was created.
+    pub created: u64,
+    /// Times that it was deleted.
+    pub deleted: u64,
+}
+
+/// What comes and goes all the time by design.
+const SHORT_LIVED: [&str; 1] = ["events"];
+
 /// All objects, at the current revision.
 pub(super) struct Store {
     collections: BTreeMap<Arc<str>, Collection>,
@@ -62,6 +77,9 @@ pub(super) struct Store {
     revision: u64,
     compacted: u64,
     last_compaction: Option<Timestamp>,
+    /// Events in the order in which they were written.
+    events: VecDeque<Arc<Change>>,
+    lives: BTreeMap<String, Lives>,
     wake: watch::Sender<u64>,
 }
 
@@ -73,6 +91,8 @@ impl Store {
             revision: 1,
             compacted: 1,
             last_compaction: None,
+            events: VecDeque::new(),
+            lives: BTreeMap::new(),
             wake: watch::channel(1).0,
         }
     }
@@ -85,8 +105,15 @@ impl Store {
             revision: self.revision,
             compacted: self.compacted,
             last_compaction: self.last_compaction,
+            events: self.events.clone(),
+            lives: self.lives.clone(),
             wake: watch::channel(self.revision).0,
         }
+    }
+
+    /// How often each object was created and deleted, as `RESOURCE NAMESPACE/NAME`.
+    pub(super) fn lives(&self) -> &BTreeMap<String, Lives> {
+        &self.lives
     }
 
     pub(super) fn revision(&self) -> u64 {
@@ -150,7 +177,34 @@ impl Store {
             previous,
             encoded: OnceLock::new(),
         });
+        if self
+            .history
+            .back()
+            .is_some_and(|it| &*it.resource == "events")
+        {
+            self.events.extend(self.history.back().cloned());
+            self.forget_events(now);
+        }
         object
+    }
+
+    /// Removes events whose time is up. This is done when another is written, not by a clock of its
+    /// own: until then nobody cares.
+    fn forget_events(&mut self, now: Timestamp) {
+        let old = |change: &Arc<Change>| now.duration_since(change.at) >= EVENT_TTL;
+        while self.events.front().is_some_and(old) {
+            let Some(written) = self.events.pop_front() else {
+                return;
+            };
+            let collection = self.collections.get(&*written.resource);
+            let names = collection.and_then(|it| it.get(&written.namespace));
+            let stored = names.and_then(|it| it.get(&written.name));
+            // What was written again since then is further back in the line.
+            if stored.is_some_and(|stored| Arc::ptr_eq(stored, &written.object)) {
+                let last = (*written.object).clone();
+                self.remove(now, &written.resource, last);
+            }
+        }
     }
 
     /// Removes an object, and gives it as it was last.
@@ -229,6 +283,7 @@ impl Store {
 
     fn record(&mut self, change: Change) {
         let now = change.at;
+        self.count(&change);
         self.history.push_back(Arc::new(change));
         let due = self
             .last_compaction
@@ -241,6 +296,18 @@ impl Store {
             }
         }
         self.wake.send_replace(self.revision);
+    }
+
+    fn count(&mut self, change: &Change) {
+        if change.verb == Verb::Modified || SHORT_LIVED.contains(&&*change.resource) {
+            return;
+        }
+        let name = format!("{} {}/{}", change.resource, change.namespace, change.name);
+        let lives = self.lives.entry(name).or_default();
+        match change.verb {
+            Verb::Deleted => lives.deleted += 1,
+            Verb::Added | Verb::Modified => lives.created += 1,
+        }
     }
 
     fn intern(&self, resource: &str) -> Arc<str> {
@@ -313,12 +380,32 @@ mod tests {
     }
 
     #[test]
+    fn an_event_is_gone_an_hour_after_it_was_last_written() {
+        let mut store = Store::new();
+        store.put(at(0), "events", object("a", 1));
+        store.put(at(0), "events", object("b", 1));
+        store.put(at(0), "things", object("c", 1));
+        store.put(at(1800), "events", object("b", 2));
+        store.put(at(3600), "events", object("d", 1));
+        assert!(store.get("events", "ns", "a").is_none());
+        assert!(store.get("events", "ns", "b").is_some());
+        assert!(store.get("things", "ns", "c").is_some());
+        store.put(at(5400), "events", object("d", 2));
+        assert!(store.get("events", "ns", "b").is_none());
+    }
+
+    #[test]
     fn a_deletion_has_a_revision_of_its_own() {
         let mut store = Store::new();
         let created = store.put(at(0), "things", object("a", 1));
         let last = store.remove(at(1), "things", (*created).clone()).unwrap();
         assert_eq!(last["metadata"]["resourceVersion"], "3");
         assert_eq!(store.revision(), 3);
+        let once = Lives {
+            created: 1,
+            deleted: 1,
+        };
+        assert_eq!(store.lives()["things ns/a"], once);
         assert!(store.remove(at(2), "things", (*created).clone()).is_none());
     }
 }
