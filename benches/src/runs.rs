@@ -47,6 +47,7 @@ pub fn pass(scenario: &Scenario, seed: u64) -> Effort {
         seed,
         keep_trace: false,
         planted: None,
+        soak: None,
     };
     let ran = sim::run(&request, &mut |_| {}).unwrap_or_else(|failed| panic!("{failed}"));
     assert_eq!(ran.outcome.reason, None);
