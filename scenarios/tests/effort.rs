@@ -22,6 +22,7 @@ fn run(text: &str) -> (Effort, Vec<Calls>) {
         seed: 1,
         keep_trace: false,
         planted: None,
+        soak: None,
     };
     let mut steps = Vec::new();
     let mut tell = |event| {
