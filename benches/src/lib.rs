@@ -1,7 +1,11 @@
 //! Benchmarks: the planner, and whole scenarios in the simulated world.
 //!
-//! Owns: nothing but the pictures that benchmarks share.
+//! Owns: nothing but what benchmarks share: pictures of clusters, servers, scenarios.
 //! Deliberately does not know: targets. Numbers are read and compared by people; see `README.md`.
+
+pub mod api;
+pub mod members;
+pub mod runs;
 
 use operator::{
     etcd::{Member, MemberReport},

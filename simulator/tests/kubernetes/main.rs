@@ -5,7 +5,7 @@
 //! asked for, the recordings are compared with it too, and random scripts are played on both:
 //!
 //! ```console
-//! $ REAL=1 KUBEBUILDER_ASSETS=folder cargo test -p simulator --test kubernetes  # RANDOM=50 SEED=7
+//! $ REAL=1 KUBEBUILDER_ASSETS=folder cargo test -p simulator --test kubernetes  # SCRIPTS=50 SEED=7
 //! $ RECORD=1 KUBEBUILDER_ASSETS=folder cargo test -p simulator --test kubernetes recorded
 //! ```
 //!

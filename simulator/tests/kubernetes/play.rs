@@ -90,6 +90,9 @@ impl Play<'_> {
     /// The line with what its placeholders stand for; one that was never seen stands for itself.
     fn fill(&self, line: &str) -> String {
         let mut line = line.to_owned();
+        if !self.seen.contains_key("continue") {
+            line = line.replace("&continue=<continue>", "");
+        }
         for (name, value) in &self.seen {
             line = line.replace(&format!("<{name}>"), value);
         }

@@ -2,7 +2,7 @@
 //!
 //! Always holds: a script that the arms answer differently is shrunk to the shortest that still
 //! does, and printed as a case. Without a real arm the simulation is played twice and compared with
-//! itself. `RANDOM=n` is how many scripts there are of each kind; `SEED=n` picks others.
+//! itself. `SCRIPTS=n` is how many scripts there are of each kind; `SEED=n` picks others.
 
 use std::cell::Cell;
 
@@ -37,7 +37,7 @@ pub(crate) fn compare(
     arms: &[Arms<'_>],
 ) {
     let two = arms.iter().any(|it| it.real.is_some());
-    let cases = number("RANDOM", if two { 2 } else { 10 });
+    let cases = number("SCRIPTS", if two { 2 } else { 10 });
     let mut seed = [0; 32];
     seed[..4].copy_from_slice(&number("SEED", 1).to_le_bytes());
     let config = Config {

@@ -55,8 +55,12 @@ impl ApiServer {
         let revision = metadata::resource_version(&object).to_owned();
         self.stamp(writer.now, r, &mut object);
         self.check_new(r, &mut object)?;
-        if self.store.get(&r.id, &namespace, &name).is_some() {
-            return Err(ApiError::already_exists(r, &name));
+        if let Some(live) = self.store.get(&r.id, &namespace, &name) {
+            let mut refusal = ApiError::already_exists(r, &name);
+            if metadata::is_deleting(live) {
+                refusal.message = format!("object is being deleted: {}", refusal.message);
+            }
+            return Err(refusal);
         }
         if !matches!(revision.as_str(), "" | "0") {
             let why = "resourceVersion should not be set on objects to be created";

@@ -157,6 +157,9 @@ impl ApiServer {
         {
             return Err(ApiError::bad_request("invalid object type: /, Kind="));
         }
+        if live.is_none() && !target.subresource.is_empty() {
+            return Err(ApiError::not_found(r, target.name()));
+        }
         let given = (
             metadata::namespace(&applied).to_owned(),
             metadata::name(&applied).to_owned(),
@@ -187,9 +190,6 @@ impl ApiServer {
         if live.is_some() {
             let written = self.update_as(writer, r, &target.subresource, merged)?;
             return self.written(call, r, 200, written);
-        }
-        if !target.subresource.is_empty() {
-            return Err(ApiError::not_found(r, target.name()));
         }
         if !metadata::uid(&applied).is_empty() {
             let why = format!(

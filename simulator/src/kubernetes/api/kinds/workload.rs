@@ -183,7 +183,7 @@ fn check_selector(spec: &Value, empty: &str, causes: &mut Vec<Cause>) {
     }
     let labels = &spec["template"]["metadata"]["labels"];
     if missing || !label_selector_matches(selector, labels) {
-        let shown = if labels.is_null() {
+        let shown = if labels.is_null() && !missing {
             json!({})
         } else {
             labels.clone()

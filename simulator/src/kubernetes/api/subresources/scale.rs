@@ -15,6 +15,7 @@ use crate::kubernetes::api::{
     resource::is_built_in,
     rest::{Call, Target},
     views,
+    writes::in_place,
 };
 
 impl ApiServer {
@@ -25,6 +26,13 @@ impl ApiServer {
         verb: &str,
     ) -> Result<Answer, ApiError> {
         let r = &target.r;
+        let manager = call.manager();
+        let mut writer = call.writer(&manager)?;
+        // What is wrong with the body is told before what is not there.
+        let given = match verb {
+            "update" => in_place(target, self.body(call, r, &mut writer)?)?,
+            _ => Value::Null,
+        };
         let live = self
             .store
             .get(&r.id, target.namespace(), target.name())
@@ -32,11 +40,9 @@ impl ApiServer {
         let live = views::outward(r, live);
         let paths = self.scale_paths(r);
         let scale = read(&paths, &live);
-        let manager = call.manager();
-        let mut writer = call.writer(&manager)?;
         let wanted = match verb {
             "get" => return Ok(Reply::json(200, &scale).into()),
-            "update" => self.body(call, &target.r, &mut writer)?,
+            "update" => given,
             "patch" => match PatchKind::of_media_type(r, call.media_type())? {
                 PatchKind::Apply => {
                     return Err(ApiError::not_modelled("server-side apply of scale"));
