@@ -63,9 +63,10 @@ impl Crew {
                     break;
                 }
             }
-            let ends = workers.into_iter().map(|worker| worker.join());
-            ends.fold(Ok(()), |all, end| {
-                all.and(end.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            // Those that are still at work are waited for by the scope.
+            workers.into_iter().try_for_each(|worker| {
+                let end = worker.join();
+                end.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             })
         })
     }

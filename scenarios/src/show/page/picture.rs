@@ -58,6 +58,9 @@ struct Drawing<'a> {
     chronicle: &'a Chronicle,
 }
 
+/// How high a curve is at one look.
+type Height = fn(&Glance) -> u32;
+
 impl Drawing<'_> {
     /// What the user did, each in the first row that has room for it.
     fn user(&mut self) {
@@ -140,14 +143,11 @@ impl Drawing<'_> {
         let glances = self.chronicle.glances();
         let most = glances.iter().map(|it| it.wanted.max(it.ready)).max();
         let zero = self.y + UNIT * f64::from(most.unwrap_or(0).max(1));
-        let curves: [(fn(&Glance) -> u32, &str); 2] = [
-            (
-                |it| it.wanted,
-                "stroke=\"#9aa3af\" stroke-width=\"1.5\" stroke-dasharray=\"4 3\"",
-            ),
-            (|it| it.ready, "stroke=\"#2c7a3f\" stroke-width=\"2\""),
-        ];
-        for (value, style) in curves {
+        let wanted: Height = |it| it.wanted;
+        let ready: Height = |it| it.ready;
+        let dashed = "stroke=\"#9aa3af\" stroke-width=\"1.5\" stroke-dasharray=\"4 3\"";
+        let solid = "stroke=\"#2c7a3f\" stroke-width=\"2\"";
+        for (value, style) in [(wanted, dashed), (ready, solid)] {
             let spans = self.spans(value);
             let height = |value: u32| zero - f64::from(value) * UNIT;
             let mut points: Vec<(f64, f64)> = spans
