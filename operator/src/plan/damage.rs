@@ -94,17 +94,19 @@ pub(super) fn words(pod: &PodView) -> Option<LastWords> {
     LastWords::of(&pod.last_exit.as_ref()?.message)
 }
 
+/// Whether the kubelet says that it waits before it starts the container again.
+pub(super) fn loops(pod: &PodView) -> bool {
+    let trouble = pod.trouble.as_ref();
+    trouble.is_some_and(|trouble| trouble.starts_with("CrashLoopBackOff"))
+}
+
 /// A member that is killed for its memory, or whose image cannot be had, has its data.
 fn crashes(pod: &PodView) -> bool {
-    let looping = pod
-        .trouble
-        .as_ref()
-        .is_some_and(|trouble| trouble.starts_with("CrashLoopBackOff"));
     let failed = pod
         .last_exit
         .as_ref()
         .is_some_and(|exit| exit.code != 0 && exit.reason != "OOMKilled");
-    looping && failed && pod.restarts >= CRASHES
+    loops(pod) && failed && pod.restarts >= CRASHES
 }
 
 /// The scheduler counts, for each reason, the nodes that it rules out; when the volume rules all of

@@ -6,13 +6,10 @@
 //! that ends by itself, or for its memory, would do so again: for those the back-off is made.
 //! Deliberately does not know: who killed it.
 
-use std::collections::BTreeMap;
-
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Action, Restart};
+use super::{Action, Restart, damage, recover, replace};
 use crate::{
-    build::member_config,
     observe::{Observed, PodView},
     validate::Desired,
 };
@@ -26,21 +23,12 @@ const KILLED: [i32; 2] = [137, 143];
 
 /// A new pod for one of them: back-off is counted by pod.
 pub(super) fn release(desired: &Desired, observed: &Observed, now: Timestamp) -> Option<Action> {
-    let forced = |files: &BTreeMap<String, String>| {
-        let mut files = files.values();
-        files.any(|file| member_config::forces_new_cluster(file))
-    };
-    // A member that is told to begin anew must do so once.
-    if desired.size == 0 || observed.config.as_ref().is_some_and(forced) {
+    if desired.size == 0 || recover::is_told(observed) {
         return None;
     }
     let mut pods = observed.pods.iter();
-    let (ordinal, pod) = pods.find(|(_, pod)| is_held_back(pod, now))?;
-    Some(Action::RestartPod {
-        ordinal: *ordinal,
-        uid: pod.uid.clone(),
-        why: Restart::HeldBack,
-    })
+    let (ordinal, _) = pods.find(|(_, pod)| is_held_back(pod, now))?;
+    replace::restart(observed, *ordinal, Restart::HeldBack)
 }
 
 /// The kubelet says so only when it looks again, 10 s later or more; but it starts what it does not
@@ -50,7 +38,7 @@ fn is_held_back(pod: &PodView, now: Timestamp) -> bool {
         return false;
     };
     let waits = match &pod.trouble {
-        Some(trouble) => trouble.starts_with("CrashLoopBackOff"),
+        Some(_) => damage::loops(pod),
         None => exit
             .finished
             .is_some_and(|finished| now.duration_since(finished) >= AT_ONCE),

@@ -43,6 +43,13 @@ const LEADS_WITHIN: SignedDuration = SignedDuration::from_secs(10);
 /// A process publishes its name as soon as it leads.
 const NAMED_WITHIN: SignedDuration = SignedDuration::from_secs(5);
 
+/// Whether a member is told to begin anew. Its pod is then nobody else's to restart: it must do so
+/// once.
+pub(super) fn is_told(observed: &Observed) -> bool {
+    let mut files = observed.config.iter().flat_map(BTreeMap::values);
+    files.any(|file| member_config::forces_new_cluster(file))
+}
+
 /// What has become of the voters that were known last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Loss {

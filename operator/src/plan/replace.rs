@@ -131,7 +131,8 @@ fn is_waiting(pod: &PodView, now: Timestamp) -> bool {
     !pod.terminating && !pod.running && age.is_some_and(|age| age > SETTLING)
 }
 
-fn restart(observed: &Observed, ordinal: u32, why: Restart) -> Option<Action> {
+/// A new pod in place of this one.
+pub(super) fn restart(observed: &Observed, ordinal: u32, why: Restart) -> Option<Action> {
     let uid = observed.pods.get(&ordinal)?.uid.clone();
     Some(Action::RestartPod { ordinal, uid, why })
 }

@@ -7,14 +7,11 @@
 //! asking, since the edit may be its cure (a bad image that is taken back), and nothing gets worse.
 //! Deliberately does not know: what has changed; a pod carries the hash of what it was made from.
 
-use std::collections::BTreeMap;
-
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Action, Cluster, Restart, Step, Waiting, grow::CLOSE_ENOUGH, shrink};
+use super::{Action, Cluster, Restart, Step, Waiting, grow::CLOSE_ENOUGH, recover, shrink};
 use crate::{
     api::EtcdClusterStatus,
-    build::member_config,
     etcd::Member,
     observe::{Observed, PodView},
     validate::Desired,
@@ -54,13 +51,7 @@ pub(super) fn mend_blindly(
     observed: &Observed,
     now: Timestamp,
 ) -> Option<Action> {
-    let forced = |files: &BTreeMap<String, String>| {
-        files
-            .values()
-            .any(|file| member_config::forces_new_cluster(file))
-    };
-    // A member that is told to begin anew must do so once.
-    if desired.size == 0 || observed.config.as_ref().is_some_and(forced) {
+    if desired.size == 0 || recover::is_told(observed) {
         return None;
     }
     let (ordinal, _) = observed.pods.iter().find(|(ordinal, pod)| {

@@ -9,7 +9,7 @@ use std::{fmt::Write, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::{junit, short};
+use super::{junit, markup::escape, short};
 use crate::{
     cli::Fuzz,
     fuzz::{found::Found, tally::Tally},
@@ -156,7 +156,7 @@ pub fn junit(campaign: &Campaign<'_>) -> String {
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n  <testsuite name=\"{}\" \
          tests=\"{}\" failures=\"{failures}\" time=\"{took:.3}\">\n{cases}  </testsuite>\n</testsuites>\n",
-        junit::escape(&name),
+        escape(&name),
         found.len() + 1,
     )
 }

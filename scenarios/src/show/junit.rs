@@ -6,6 +6,7 @@
 
 use std::fmt::Write;
 
+use super::markup::escape;
 use crate::report::{Report, Verdict};
 
 /// The report for these runs.
@@ -78,22 +79,6 @@ pub(super) fn case(xml: &mut String, class: &str, name: &str, time: f64, failed:
             )
         }
     };
-}
-
-/// Text as it may stand in XML; control characters, which may not, become `?`.
-pub(super) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            c if c.is_control() && c != '\n' && c != '\t' => escaped.push('?'),
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ pub mod corpus;
 pub mod human;
 pub mod json;
 pub mod junit;
+mod markup;
 pub mod page;
 pub mod paint;
 pub mod progress;

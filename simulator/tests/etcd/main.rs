@@ -29,7 +29,7 @@ use std::{
     thread,
 };
 
-use two_arms::recording::{self, Case, cases, difference, recorded, recorded_versions};
+use two_arms::recording::{Case, cases, held, hold_real, recorded, recorded_versions, settle};
 
 /// Where cases and recordings are.
 pub(crate) const FOLDER: &str = "tests/etcd";
@@ -50,16 +50,11 @@ fn the_simulation_answers_as_real_etcd_did() {
             };
             let answers = simulated::play(&version, &case.script);
             compared += 1;
-            if let Some(text) = difference(&case, &expected, &answers, "simulated") {
-                failures.push(format!("{} {version}\n{text}", case.name));
-            }
+            failures.extend(held(&version, &case, &expected, &answers, "simulated"));
         }
     }
     println!("{compared} cases compared with recordings");
-    for (case, reason) in recording::kept_differences() {
-        println!("kept difference in {case}: {reason}");
-    }
-    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    settle(&failures);
 }
 
 #[test]
@@ -69,17 +64,7 @@ fn real_etcd_answers_as_it_was_recorded() {
         let version = binary.version.clone();
         let results = on_threads(cases(), |case| (real::play(&binary, &case.script), case));
         for (answers, case) in results {
-            if std::env::var_os("RECORD").is_some() {
-                recording::record(&version, &case, &answers);
-                continue;
-            }
-            match recorded(&version, &case) {
-                None => failures.push(format!("{} {version} was never recorded", case.name)),
-                Some(expected) => failures.extend(
-                    difference(&case, &expected, &answers, "real")
-                        .map(|text| format!("{} {version}\n{text}", case.name)),
-                ),
-            }
+            failures.extend(hold_real(&version, &case, &answers));
         }
     }
     if real::binaries().is_empty() {
@@ -106,8 +91,7 @@ fn members_that_listen_on_tcp_answer_as_real_etcd_did() {
         });
         for (answers, case) in results {
             let expected = recorded(&version, &case).expect("it was recorded");
-            let text = difference(&case, &expected, &answers, "simulated");
-            failures.extend(text.map(|text| format!("{} {version}\n{text}", case.name)));
+            failures.extend(held(&version, &case, &expected, &answers, "simulated"));
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));

@@ -114,11 +114,44 @@ pub(crate) fn recorded(version: &str, case: &Case) -> Option<Vec<String>> {
     (script == case.script).then_some(answers)
 }
 
-pub(crate) fn record(version: &str, case: &Case, answers: &[String]) {
+fn record(version: &str, case: &Case, answers: &[String]) {
     let folder = folder("recorded").join(version);
     fs::create_dir_all(&folder).expect("a folder");
     let text = transcript(&case.script, answers);
     fs::write(folder.join(format!("{}.txt", case.name)), text).expect("written");
+}
+
+/// Records what the real arm answered where that is asked for; else tells how it differs from what
+/// was recorded.
+pub(crate) fn hold_real(version: &str, case: &Case, answers: &[String]) -> Option<String> {
+    if env::var_os("RECORD").is_some() {
+        record(version, case, answers);
+        return None;
+    }
+    match recorded(version, case) {
+        None => Some(format!("{} {version} was never recorded", case.name)),
+        Some(expected) => held(version, case, &expected, answers, "real"),
+    }
+}
+
+/// How an arm's answers differ from the recorded ones, under the name of the case.
+pub(crate) fn held(
+    version: &str,
+    case: &Case,
+    expected: &[String],
+    answers: &[String],
+    arm: &str,
+) -> Option<String> {
+    let text = difference(case, expected, answers, arm)?;
+    Some(format!("{} {version}\n{text}", case.name))
+}
+
+/// Says which differences are kept, and fails with those that are not.
+pub(crate) fn settle(failures: &[String]) {
+    for (case, reason) in kept_differences() {
+        println!("kept difference in {case}: {reason}");
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
 pub(crate) fn transcript(script: &[String], answers: &[String]) -> String {

@@ -15,7 +15,7 @@ mod picture;
 use std::fmt::Write;
 
 use self::chronicle::Chronicle;
-use super::seconds;
+use super::{markup::escape, seconds};
 use crate::{
     report::{Report, Verdict},
     scenario::Scenario,
@@ -98,21 +98,6 @@ fn class_of(what: &str) -> &'static str {
         Some("status") => "status",
         _ => "",
     }
-}
-
-/// Text as it may stand between tags and in attributes.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }
 
 const STYLE: &str = "
